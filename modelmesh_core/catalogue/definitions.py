@@ -1,0 +1,172 @@
+"""What a model is: its capabilities, features, limits and prices. A capability contract, without live state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+import attrs
+
+from ..wire.messages import Delivery, Usage
+
+FEATURES = frozenset(
+    {
+        "tool_calling",
+        "parallel_tool_calls",
+        "structured_output",
+        "json_mode",
+        "system_prompt",
+        "vision",
+        "audio_input",
+        "pdf_input",
+        "reasoning",
+        "prompt_caching",
+        "prefill",
+        "logprobs",
+        "grounding",
+        "fine_tunable",
+    }
+)
+"""Every feature a model can declare in ``models.<id>.features``."""
+
+_MILLION = Decimal(1_000_000)
+
+
+@attrs.frozen
+class DeliverySupport:
+    """How a model can answer."""
+
+    synchronous: bool = True
+    streaming: bool = True
+    batch: bool = False
+
+    def supports(self, delivery: Delivery) -> bool:
+        return bool(getattr(self, delivery.value))
+
+
+@attrs.frozen
+class BatchSettings:
+    """What a model's batch interface takes. ``completion_window`` is seconds, ``cost_discount`` a share 0 to 1."""
+
+    max_items: int | None = None
+    max_payload: int | None = None
+    completion_window: float | None = None
+    cost_discount: float = 0.0
+    callback: bool = False
+    polling: bool = True
+    partial_results: bool = False
+
+
+@attrs.frozen
+class Constraints:
+    """Hard limits of a model. None is unknown, which never excludes it."""
+
+    context_window: int | None = None
+    """Tokens, input and output together."""
+    max_output_tokens: int | None = None
+    max_images: int | None = None
+    max_file_size: int | None = None
+    """Bytes."""
+    supported_languages: tuple[str, ...] | None = None
+    """ISO 639-1 codes."""
+
+
+@attrs.frozen
+class Pricing:
+    """USD; tokens per 1M. None is unknown; zero is free."""
+
+    input: Decimal | None = None
+    output: Decimal | None = None
+    cached_input: Decimal | None = None
+    """Falls back to ``input``."""
+    cache_write: Decimal | None = None
+    """Falls back to ``input``."""
+    reasoning: Decimal | None = None
+    """Falls back to ``output``."""
+    per_request: Decimal | None = None
+    per_image: Decimal | None = None
+    per_minute: Decimal | None = None
+    per_character: Decimal | None = None
+
+    @property
+    def is_known(self) -> bool:
+        return any(price is not None for price in attrs.astuple(self, recurse=False))
+
+    @property
+    def is_free(self) -> bool:
+        """Known, and every known price is zero."""
+        prices = [price for price in attrs.astuple(self, recurse=False) if price is not None]
+        return bool(prices) and not any(prices)
+
+    def cost(self, usage: Usage) -> Decimal | None:
+        """USD for ``usage``: what the provider reported if it did, else by this list; None if no price is known."""
+        if usage.cost is not None:
+            return usage.cost
+        if not self.is_known:
+            return None
+        zero = Decimal(0)
+        per_input = self.input or zero
+        per_output = self.output or zero
+
+        def price(own: Decimal | None, fallback: Decimal) -> Decimal:
+            return fallback if own is None else own
+
+        tokens = (
+            usage.input * per_input
+            + usage.cached_input * price(self.cached_input, per_input)
+            + usage.cache_write * price(self.cache_write, per_input)
+            + usage.output * per_output
+            + usage.reasoning * price(self.reasoning, per_output)
+            + usage.audio * per_input
+        ) / _MILLION
+        units = (
+            (self.per_request or zero)
+            + usage.images * (self.per_image or zero)
+            + usage.characters * (self.per_character or zero)
+            + Decimal(str(usage.seconds)) / 60 * (self.per_minute or zero)
+        )
+        return tokens + units
+
+
+@attrs.frozen
+class Limits:
+    """What the account may send to a model. None is no known limit."""
+
+    requests_per_minute: int | None = None
+    requests_per_day: int | None = None
+    tokens_per_minute: int | None = None
+    tokens_per_day: int | None = None
+    concurrent: int | None = None
+    window_timezone: str = "UTC"
+    """IANA name; where the provider's day begins."""
+
+
+@attrs.frozen
+class ModelDefinition:
+    """One model as the mesh knows it."""
+
+    id: str
+    """``vendor.name``, dots in the name included."""
+    provider: str
+    """Name of the entry in ``providers``."""
+    upstream_model: str
+    """What the vendor is sent, byte for byte."""
+    capabilities: tuple[str, ...] = ()
+    """Full paths of leaves in the capability tree."""
+    delivery: DeliverySupport = DeliverySupport()
+    features: frozenset[str] = frozenset()
+    """What it is known to do."""
+    missing_features: frozenset[str] = frozenset()
+    """What it is known not to do. A feature in neither set is unknown, which never excludes the model."""
+    constraints: Constraints = Constraints()
+    pricing: Pricing = Pricing()
+    limits: Limits = Limits()
+    batch: BatchSettings | None = None
+    sources: Mapping[str, str] = attrs.field(factory=dict[str, str], eq=False, repr=False)
+    """Field → where its value came from: ``configuration``, ``connector catalogue``, ``default``, ..."""
+
+
+def upstream_name(model_id: str) -> str:
+    """The default ``upstream_model``: the id after its first dot (``openai.gpt-4.1`` → ``gpt-4.1``)."""
+    vendor, _, name = model_id.partition(".")
+    return name or vendor

@@ -1,0 +1,1 @@
+"""What connectors implement, one file a kind, and the context that pipeline stages see."""

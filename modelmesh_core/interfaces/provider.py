@@ -1,0 +1,168 @@
+"""Provider connectors: how a call looks on the wire and what an answer means.
+
+A connector does no I/O. ``execute`` is a generator in the manner of httpx's ``auth_flow``: it yields an HttpRequest,
+is sent the HttpResponse, and returns a Reply (or, for a streamed call, a StreamDecoder that is fed the body's bytes).
+Upload, submit and poll is a loop in that one function. The core owns sockets, deadlines, retries and cancellation;
+a connector never retries on its own.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+import attrs
+
+from ..catalogue.definitions import BatchSettings, Constraints, DeliverySupport, Limits, Pricing
+from ..errors import Failure
+from ..values import Secret
+from ..wire.http import HttpRequest, HttpResponse
+from ..wire.messages import Body, Operation, Reply, StreamEvent
+
+
+@attrs.frozen
+class CatalogueModel:
+    """A model as a connector's catalogue lists it. ``id`` is ``vendor.name``; capabilities are names or paths."""
+
+    id: str
+    capabilities: tuple[str, ...]
+    upstream_model: str | None = None
+    delivery: DeliverySupport = DeliverySupport()
+    features: frozenset[str] = frozenset()
+    constraints: Constraints = Constraints()
+    pricing: Pricing = Pricing()
+    limits: Limits = Limits()
+    free_tier_limits: Limits | None = None
+    batch: BatchSettings | None = None
+    source: str = ""
+    """Where these facts were taken from."""
+    as_of: str = ""
+    """The day they were, ISO 8601."""
+
+
+@attrs.frozen
+class ProviderSettings:
+    """One entry of ``providers``, as its connector gets it."""
+
+    name: str
+    """The entry's name; several entries can use one connector."""
+    api_key: Secret | None = None
+    base_url: str | None = None
+    headers: Mapping[str, str | Secret] = attrs.field(factory=dict[str, "str | Secret"], repr=False)
+    options: Any = None
+    """An instance of the connector's own options class, validated."""
+
+
+@attrs.define(slots=True)
+class ProviderCall:
+    """One attempt, as a connector sees it."""
+
+    operation: Operation
+    upstream_model: str
+    """Put this where the vendor expects its model name, byte for byte."""
+    body: Body
+    """The caller's body in the OpenAI shape, with the caller's own ``model``. Shared by attempts: never change it."""
+    stream: bool = False
+    request_id: str = ""
+    features: frozenset[str] = frozenset()
+    """What the chosen model can do, for connectors that translate."""
+    max_output_tokens: int | None = None
+    """The model's own ceiling, for vendors that demand one."""
+    raw: bytes | None = attrs.field(default=None, repr=False)
+    """The body's own bytes, where the caller sent bytes."""
+
+
+class StreamDecoder(Protocol):
+    """Fed a streamed body's bytes, cut anywhere; gives events in the OpenAI chunk shape."""
+
+    def feed(self, data: bytes) -> Iterable[StreamEvent]:
+        """Events completed by ``data``. Raise ``provider_error`` only for what cannot be skipped."""
+        ...
+
+    def finish(self) -> Iterable[StreamEvent]:
+        """Called once at the end of the body. Yield what is left.
+
+        Whether the answer was whole is the router's to judge: it has seen a FINISH or a DONE event, or it has not.
+        """
+        ...
+
+
+Flow = Generator[HttpRequest, HttpResponse, Reply | StreamDecoder]
+"""What ``HttpProvider.execute`` returns."""
+
+
+class Provider(ABC):
+    """One configured account at a vendor. Made by its ProviderConnector's ``create``."""
+
+    operations: frozenset[Operation] = frozenset({Operation.CHAT})
+    """What this connector can do at all."""
+
+    def close(self) -> None:  # noqa: B027  (nothing to close is the common case)
+        """Release what ``create`` took. Called once, at shutdown."""
+
+
+class HttpProvider(Provider):
+    """A provider that is reached over HTTP."""
+
+    @abstractmethod
+    def execute(self, call: ProviderCall) -> Flow:
+        """The call, as HTTP. Raise ``provider_error(Failure(...))`` for what the vendor reports as an error."""
+
+    def list_models(self) -> Generator[HttpRequest, HttpResponse, Sequence[CatalogueModel]]:
+        """What the account can use, by the vendor's free listing call. Also the default health probe."""
+        raise NotImplementedError(f"{type(self).__name__} cannot list its models")
+        yield  # the marker that makes this a generator function
+
+    def check_health(self) -> Generator[HttpRequest, HttpResponse, None]:
+        """The cheapest call that proves the account works: never a paid completion. Raises ProviderError if not."""
+        yield from self.list_models()
+
+
+class InProcessProvider(Provider):
+    """A provider that answers within this process, such as a local model."""
+
+    @abstractmethod
+    async def execute(self, call: ProviderCall) -> Reply | AsyncIterator[StreamEvent]:
+        """The answer; for ``call.stream`` an async iterator of events, whose ``aclose`` stops the work."""
+
+    async def check_health(self) -> None:  # noqa: B027  (a model that loads is healthy)
+        """Raise ProviderError if the model cannot answer."""
+
+
+@attrs.frozen
+class EnvironmentKey:
+    """How a provider is detected when there is no configuration file."""
+
+    api_key: tuple[str, ...] = ()
+    """Variables that can hold the key, most usual first."""
+    base_url: tuple[str, ...] = ()
+    """Variables that can hold the address, for example ``OLLAMA_HOST``."""
+    required: tuple[str, ...] = ()
+    """Variables that must all be set for the provider to be usable."""
+
+
+@attrs.frozen
+class ProviderConnector:
+    """A provider connector, as a plugin's ``provider_connectors`` hook yields it."""
+
+    id: str
+    """``vendor.service.vN``."""
+    create: Callable[[ProviderSettings], Provider]
+    """Makes the provider for one entry of ``providers``. Raise ValueError for settings that cannot work."""
+    options: type | None = None
+    """An attrs class of the connector's own options, with defaults; unknown keys are refused by its fields."""
+    models: Callable[[], Sequence[CatalogueModel]] = tuple
+    """The connector's catalogue. Called when first needed."""
+    environment: EnvironmentKey | None = None
+    default_name: str = ""
+    """Name of the detected ``providers`` entry; the id's vendor when empty."""
+    requires_api_key: bool = True
+    default_base_url: str | None = None
+    description: str = ""
+
+
+def failure_of(error: BaseException) -> Failure | None:
+    """The Failure that a ProviderError carries, else None."""
+    failure = getattr(error, "failure", None)
+    return failure if isinstance(failure, Failure) else None

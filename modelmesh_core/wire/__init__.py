@@ -1,0 +1,1 @@
+"""What travels: requests, replies, usage, stream events, and HTTP without sockets."""
