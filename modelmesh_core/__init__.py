@@ -1,0 +1,119 @@
+"""ModelMesh: ask for a capability, not a vendor.
+
+    from modelmesh_core import ModelMesh
+    with ModelMesh.from_env() as mesh:
+        client = mesh.get_client()
+        print(client.chat.completions.create(model="chat-completion", messages=[...]).choices[0].message.content)
+
+Names are imported when first used, so that importing this package costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+_FACE = {
+    ".capabilities": ("CapabilityNode", "CapabilityTree"),
+    ".catalogue": (
+        "BatchSettings",
+        "Constraints",
+        "DeliverySupport",
+        "Limits",
+        "ModelDefinition",
+        "ModelRegistry",
+        "Pricing",
+    ),
+    ".errors": (
+        "AllProvidersExhaustedError",
+        "AuthenticationError",
+        "BudgetExceededError",
+        "CapabilityNotFoundError",
+        "ConfigurationError",
+        "ConnectorError",
+        "ContentFilterError",
+        "ContextLengthError",
+        "Failure",
+        "FailureKind",
+        "InvalidRequestError",
+        "ModelMeshError",
+        "NoActiveModelError",
+        "Problem",
+        "ProviderError",
+        "ProviderTimeoutError",
+        "RateLimitError",
+        "RoutingError",
+        "SecretNotFoundError",
+        "StorageError",
+        "provider_error",
+    ),
+    ".hookspecs": ("hookimpl",),
+    ".interfaces.discovery": ("DiscoveryConnector", "DiscoveryService"),
+    ".interfaces.observability": ("EVENTS", "Entry", "Event", "ObservabilityConnector", "ObservabilitySink"),
+    ".interfaces.provider": (
+        "CatalogueModel",
+        "EnvironmentKey",
+        "Flow",
+        "HttpProvider",
+        "InProcessProvider",
+        "Provider",
+        "ProviderCall",
+        "ProviderConnector",
+        "ProviderSettings",
+        "StreamDecoder",
+    ),
+    ".interfaces.routing": (
+        "AttemptState",
+        "Candidate",
+        "Deactivation",
+        "FailedAttempt",
+        "ModelSnapshot",
+        "PoolView",
+        "Reason",
+        "RetryAction",
+        "RetryPlan",
+        "RoutingContext",
+        "SelectionStrategy",
+        "Status",
+        "WindowUsage",
+    ),
+    ".interfaces.secret_store": ("SecretStore", "SecretStoreConnector"),
+    ".interfaces.storage": ("Storage", "StorageConnector", "StoredInfo"),
+    ".registry": ("ConnectorInfo", "ConnectorRegistry"),
+    ".settings": (
+        "DeactivationSettings",
+        "MaintenanceWindow",
+        "PoolSettings",
+        "RateLimitSettings",
+        "RecoverySettings",
+        "RetrySettings",
+    ),
+    ".values": ("Clock", "Secret", "SystemClock", "parse_duration", "parse_size"),
+    ".wire.http": ("Headers", "HttpRequest", "HttpResponse", "HttpTimeouts", "retry_after_seconds"),
+    ".wire.messages": (
+        "Delivery",
+        "EventKind",
+        "LimitReport",
+        "Operation",
+        "Reply",
+        "Request",
+        "StreamEvent",
+        "Usage",
+    ),
+    ".wire.sse": ("SSEDecoder", "ServerSentEvent"),
+}
+_HOME = {name: module for module, names in _FACE.items() for name in names}
+__version__ = "0.1.0"
+__all__ = ["__version__", *sorted(_HOME)]  # pyright: ignore[reportUnsupportedDunderAll]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_HOME[name], __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -20,13 +20,13 @@ Each says what happened, to which model and provider, what was tried, and what t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from enum import Enum
+from enum import StrEnum
 from typing import Any
 
 import attrs
 
 
-class FailureKind(str, Enum):
+class FailureKind(StrEnum):
     """What went wrong in one attempt: the rows of the error table."""
 
     CONNECTION = "connection"

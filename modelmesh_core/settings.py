@@ -11,15 +11,17 @@ from typing import Literal
 
 import attrs
 
+from .values import Duration
+
 QuotaWindow = Literal["minute", "hour", "day", "month"]
 
 
 @attrs.frozen
 class MaintenanceWindow:
-    """Recurring time on standby: ``cron`` (five fields, in ``timezone``) begins it, ``duration`` seconds later it ends."""
+    """Recurring time on standby: ``cron`` (five fields, in ``timezone``) begins it; it ends ``duration`` seconds later."""
 
     cron: str
-    duration: float
+    duration: Duration
     timezone: str = "UTC"
 
 
@@ -31,7 +33,7 @@ class DeactivationSettings:
     """Consecutive failures."""
     error_rate_threshold: float | None = 0.5
     """Share of failures over ``error_window``, once there are ``min_samples``."""
-    error_window: float = 60.0
+    error_window: Duration = 60.0
     min_samples: int = 10
     error_codes: tuple[int | str, ...] = (429, 500, 502, 503, 504, 529, "timeout", "connection")
     """What counts as a failure: HTTP statuses, ``timeout``, ``connection``."""
@@ -51,12 +53,12 @@ class DeactivationSettings:
 class RecoverySettings:
     """When a model on standby comes back."""
 
-    cooldown: float = 60.0
+    cooldown: Duration = 60.0
     """After an error. Then one probe goes through: success makes it active, failure doubles the cooldown."""
-    max_cooldown: float = 900.0
+    max_cooldown: Duration = 900.0
     probe_on_start: bool = False
     """Ask a model on standby once when the mesh starts, by its provider's free health call."""
-    probe_interval: float | None = None
+    probe_interval: Duration | None = None
     """Ask models on standby for errors or auth this often, by their provider's free health call."""
     on_quota_reset: bool = True
     """Come back by itself when the window of a quota, token or request limit resets."""
@@ -71,11 +73,11 @@ class RetrySettings:
     max_rotations: int = 3
     """Other models tried after the first."""
     backoff: Literal["exponential_jitter", "fixed"] = "exponential_jitter"
-    initial_delay: float = 0.5
-    max_delay: float = 10.0
+    initial_delay: Duration = 0.5
+    max_delay: Duration = 10.0
     scope: Literal["same_model", "same_provider", "any"] = "any"
     """Where a request may go after a failure."""
-    ttft_timeout: float | None = None
+    ttft_timeout: Duration | None = None
     """To the first content token of a stream."""
     honor_retry_after: bool = True
     budget_ratio: float = 0.2
@@ -90,7 +92,7 @@ class RateLimitSettings:
 
     threshold: float = 0.8
     """Share of a limit at which to leave a model."""
-    min_delta: float | None = None
+    min_delta: Duration | None = None
     """Seconds between two requests to one model."""
     max_rpm: int | None = None
     on_throttle: Literal["switch_model", "delay_request", "queue"] = "switch_model"
@@ -129,7 +131,7 @@ class PoolSettings:
     provider_deactivation: tuple[Literal["on_auth_failure", "on_api_outage"], ...] = ("on_auth_failure",)
     provider_recovery: tuple[Literal["on_probe_success", "on_manual"], ...] = ("on_probe_success", "on_manual")
     retry: RetrySettings = RetrySettings()
-    deadline: float = 600.0
+    deadline: Duration = 600.0
     """Seconds for a whole request, all attempts included."""
     on_stream_failure: Literal["error"] = "error"
     """What follows a failure after the first content token."""

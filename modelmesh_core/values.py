@@ -6,7 +6,15 @@ import asyncio
 import hmac
 import re
 import time
-from typing import Any, Protocol
+from decimal import Decimal
+from typing import Annotated, Any, Protocol
+
+Duration = Annotated[float, "duration"]
+"""Seconds; in a configuration written ``500ms``, ``1.5s``, ``2m``, ``1h``, ``7d``."""
+Size = Annotated[int, "size"]
+"""Bytes; in a configuration written ``512KB``, ``32MB``."""
+Money = Decimal
+"""USD, always a Decimal."""
 
 _DURATION_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 _SIZE_UNITS = {"B": 1, "KB": 1024, "MB": 1024**2, "GB": 1024**3}

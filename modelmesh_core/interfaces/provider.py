@@ -126,7 +126,7 @@ class InProcessProvider(Provider):
     async def execute(self, call: ProviderCall) -> Reply | AsyncIterator[StreamEvent]:
         """The answer; for ``call.stream`` an async iterator of events, whose ``aclose`` stops the work."""
 
-    async def check_health(self) -> None:  # noqa: B027  (a model that loads is healthy)
+    async def check_health(self) -> None:
         """Raise ProviderError if the model cannot answer."""
 
 

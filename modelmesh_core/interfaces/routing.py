@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
-from enum import Enum
+from enum import StrEnum
 from random import Random
 from typing import Protocol
 
@@ -17,10 +17,10 @@ import attrs
 from ..catalogue.definitions import ModelDefinition
 from ..errors import Failure
 from ..settings import PoolSettings
-from ..wire.messages import Headroom, Request
+from ..wire.messages import Headroom, LimitReport, Request
 
 
-class Status(str, Enum):
+class Status(StrEnum):
     """Where a model stands in one pool."""
 
     ACTIVE = "active"
@@ -29,7 +29,7 @@ class Status(str, Enum):
     """Its cooldown is over: one probe request may go through."""
 
 
-class Reason(str, Enum):
+class Reason(StrEnum):
     """Why a model is on standby. The first that holds, in this order, is the reason given."""
 
     MANUAL = "manual"
@@ -80,7 +80,7 @@ class ModelSnapshot:
     """Attempts in that window."""
     used: Mapping[str, WindowUsage] = attrs.field(factory=dict[str, WindowUsage])
     """Window (``minute``, ``hour``, ``day``, ``month``) → what was used."""
-    headroom: Headroom = attrs.field(factory=dict)
+    headroom: Headroom = attrs.field(factory=dict[str, LimitReport])
     """Limit and remaining, as the provider last reported them."""
     latency_mean: float | None = None
     latency_p50: float | None = None
@@ -240,7 +240,7 @@ class FailedAttempt:
     failure: Failure
 
 
-class RetryAction(str, Enum):
+class RetryAction(StrEnum):
     """What to do after a failed attempt."""
 
     RETRY = "retry"

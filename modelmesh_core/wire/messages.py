@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-from enum import Enum
+from enum import StrEnum
 from typing import Any
 
 import attrs
@@ -19,7 +19,7 @@ from .http import Headers
 Body = dict[str, Any]
 
 
-class Operation(str, Enum):
+class Operation(StrEnum):
     """What is asked of a model. The value is its name in configuration, records and metrics."""
 
     CHAT = "chat"
@@ -37,7 +37,7 @@ class Operation(str, Enum):
     FILES = "files"
 
 
-class Delivery(str, Enum):
+class Delivery(StrEnum):
     """How the caller wants the answer."""
 
     SYNCHRONOUS = "synchronous"
@@ -155,7 +155,7 @@ class Reply:
     """The provider's own bytes, where ``body`` is exactly what they decode to."""
 
 
-class EventKind(str, Enum):
+class EventKind(StrEnum):
     """What a stream event means to the router."""
 
     OPENING = "opening"
