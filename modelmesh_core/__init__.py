@@ -11,7 +11,7 @@ Names are imported when first used, so that importing this package costs next to
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 _FACE = {
     ".capabilities": ("CapabilityNode", "CapabilityTree"),
@@ -88,7 +88,7 @@ _FACE = {
         "RecoverySettings",
         "RetrySettings",
     ),
-    ".values": ("Clock", "Secret", "SystemClock", "parse_duration", "parse_size"),
+    ".values": ("Clock", "Duration", "Money", "Secret", "Size", "SystemClock", "parse_duration", "parse_size"),
     ".wire.http": ("Headers", "HttpRequest", "HttpResponse", "HttpTimeouts", "retry_after_seconds"),
     ".wire.messages": (
         "Delivery",

@@ -18,7 +18,7 @@ QuotaWindow = Literal["minute", "hour", "day", "month"]
 
 @attrs.frozen
 class MaintenanceWindow:
-    """Recurring time on standby: ``cron`` (five fields, in ``timezone``) begins it; it ends ``duration`` seconds later."""
+    """Recurring time on standby: ``cron`` (five fields, in ``timezone``) begins it, for ``duration`` seconds."""
 
     cron: str
     duration: Duration
