@@ -31,6 +31,7 @@ from .interfaces.routing import (
     ModelSnapshot,
     RetryPlan,
     RoutingContext,
+    hookimpl,
 )
 from .interfaces.secret_store import SecretStoreConnector
 from .interfaces.storage import StorageConnector
@@ -39,9 +40,10 @@ from .settings import PoolSettings
 if TYPE_CHECKING:
     from .mesh import ModelMesh
 
+__all__ = ["PROJECT", "hookimpl", "hookspec"]
+
 PROJECT = "modelmesh"
 hookspec = pluggy.HookspecMarker(PROJECT)
-hookimpl = pluggy.HookimplMarker(PROJECT)
 
 
 # --- Connectors: asked once, when the configuration names the id -----------------------------------------------------

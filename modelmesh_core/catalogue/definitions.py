@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
 import attrs
 
-from ..wire.messages import Delivery, Usage
+from ..wire.messages import Delivery, Operation, Usage
 
 FEATURES = frozenset(
     {
@@ -164,9 +164,56 @@ class ModelDefinition:
     batch: BatchSettings | None = None
     sources: Mapping[str, str] = attrs.field(factory=dict[str, str], eq=False, repr=False)
     """Field → where its value came from: ``configuration``, ``connector catalogue``, ``default``, ..."""
+    operations: frozenset[Operation] = attrs.field(
+        default=attrs.Factory(lambda self: operations_of(self.capabilities), takes_self=True),
+        init=False,
+        eq=False,
+        repr=False,
+    )
+    """What it can be asked for, by its capabilities."""
 
 
 def upstream_name(model_id: str) -> str:
     """The default ``upstream_model``: the id after its first dot (``openai.gpt-4.1`` → ``gpt-4.1``)."""
     vendor, _, name = model_id.partition(".")
     return name or vendor
+
+
+_CHAT_ROOTS = (
+    "generation.text-generation",
+    "generation.structured-generation",
+    "understanding.text-understanding",
+    "understanding.vision-understanding",
+    "transformation.translation",
+    "transformation.rewriting",
+    "transformation.style-transfer",
+    "retrieval.rag",
+    "interaction",
+)
+_OPERATION_ROOTS: dict[Operation, tuple[str, ...]] = {
+    Operation.CHAT: _CHAT_ROOTS,
+    Operation.RESPONSES: _CHAT_ROOTS,
+    Operation.EMBEDDINGS: ("representation.embeddings",),
+    Operation.SPEECH: ("generation.audio-generation.text-to-speech",),
+    Operation.TRANSCRIPTION: ("understanding.audio-understanding",),
+    Operation.IMAGES: ("generation.image-generation", "transformation.image-editing"),
+    Operation.MODERATION: ("evaluation",),
+    Operation.RERANK: ("retrieval.reranking",),
+    Operation.SEARCH: ("retrieval.search",),
+    Operation.DOCUMENT_PARSING: ("understanding.document-understanding",),
+    Operation.TRANSLATION: ("transformation.translation",),
+}
+
+
+def operations_of(capabilities: Iterable[str]) -> frozenset[Operation]:
+    """The operations that a model with these capabilities can be asked for; all of them where none is known.
+
+    A capability outside the built-in taxonomy says nothing about operations, so it excludes none.
+    """
+    paths = tuple(capabilities)
+    found = {
+        operation
+        for operation, roots in _OPERATION_ROOTS.items()
+        if any(path == root or path.startswith(root + ".") for path in paths for root in roots)
+    }
+    return frozenset(found) if found else frozenset(Operation)

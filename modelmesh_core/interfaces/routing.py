@@ -13,11 +13,15 @@ from random import Random
 from typing import Protocol
 
 import attrs
+import pluggy
 
 from ..catalogue.definitions import ModelDefinition
 from ..errors import Failure
 from ..settings import PoolSettings
 from ..wire.messages import Headroom, LimitReport, Request
+
+hookimpl = pluggy.HookimplMarker("modelmesh")
+"""Marks a function of a plugin as an implementation of the hook of its name."""
 
 
 class Status(StrEnum):
@@ -88,6 +92,16 @@ class ModelSnapshot:
     time_to_first_token: float | None = None
     """Recent mean."""
     in_flight: int = 0
+    quota: WindowUsage = WindowUsage()
+    """What was used through this pool in its ``quota_window``."""
+    failed_probes: int = 0
+    """Cooldowns in a row; each is twice as long as the one before."""
+    exhausted: str | None = None
+    """The limit in ``models.<id>.limits`` that is used up, if any."""
+    probe_in_flight: bool = False
+    """Half-open, and its one probe is under way."""
+    is_priced: bool = False
+    """Whether a price above zero is known: money budgets never block a free model."""
     last_request: float | None = None
     last_failure: float | None = None
 
@@ -169,6 +183,8 @@ class RoutingContext:
 
     __slots__ = (
         "attempts",
+        "capability",
+        "delay",
         "drops",
         "estimate_cost",
         "excluded",
@@ -176,6 +192,7 @@ class RoutingContext:
         "now",
         "pinned_model",
         "pool",
+        "queue",
         "random",
         "request",
         "requirements",
@@ -210,8 +227,17 @@ class RoutingContext:
         """The pool that the caller named itself, if any."""
         self.pinned_model: str | None = None
         """The model that the caller pinned, if any."""
+        self.capability: str | None = None
+        """Full path of the capability that was asked for, if the name is one."""
         self.drops: list[Drop] = []
         self.stage = ""
+        self.delay = 0.0
+        self.queue = False
+
+    def wait(self, seconds: float, *, decide_again: bool = False) -> None:
+        """Ask the router to wait before the attempt (never past the deadline), or to wait and decide anew."""
+        self.delay = seconds
+        self.queue = decide_again
 
     def drop(self, candidate: Candidate, reason: str) -> None:
         """Record why a filter leaves ``candidate`` out, for the decision record and ``explain``."""
@@ -284,7 +310,7 @@ class Deactivation:
 
 
 class SelectionStrategy:
-    """Base for strategies written as a class: implement ``score`` or ``select``. Its module offers one instance.
+    """Base for strategies written as a class: implement ``score`` or ``select``.
 
     Scores: higher is better; ties go to pool order. ``candidates`` is never empty.
     """
@@ -302,3 +328,11 @@ class SelectionStrategy:
             if score > best_score:
                 best, best_score = candidate, score
         return best
+
+    @hookimpl
+    def select_model(self, context: RoutingContext, candidates: Sequence[Candidate]) -> Candidate | None:
+        return self.select(candidates, context)
+
+    @hookimpl
+    def score_model(self, context: RoutingContext, candidate: Candidate) -> float:
+        return self.score(candidate, context)

@@ -1,0 +1,389 @@
+"""CapabilityPool: members, where each stands, and the policy that moves them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from .catalogue.definitions import ModelDefinition
+from .interfaces.routing import (
+    Candidate,
+    Deactivation,
+    FailedAttempt,
+    ModelSnapshot,
+    PoolView,
+    Reason,
+    RoutingContext,
+    Status,
+)
+from .registry import HookRelay
+from .settings import PoolSettings
+from .state.ledger import Account
+from .state.models import LiveStates, Model
+from .state.standby import Standing
+
+Emit = Callable[[str, Mapping[str, Any]], None]
+"""Takes an event's name and data; never blocks."""
+
+_NEVER = float("inf")
+
+
+class Member:
+    """One model in one pool."""
+
+    __slots__ = ("_account", "_cached", "_fresh_for", "_fresh_until", "model", "order", "pool", "standing")
+
+    def __init__(self, model: Model, pool: CapabilityPool, order: int) -> None:
+        self.model = model
+        self.pool = pool
+        self.order = order
+        self.standing = Standing()
+        self._account: Account | None = None
+        self._cached: ModelSnapshot | None = None
+        self._fresh_for: tuple[int, int, int] = (-1, -1, -1)
+        self._fresh_until = 0.0
+
+    @property
+    def definition(self) -> ModelDefinition:
+        return self.model.definition
+
+    @property
+    def account(self) -> Account:
+        """What was used through this pool, in the pool's own quota window."""
+        if self._account is None:
+            limits = self.pool.settings.deactivation
+            name = f"pool:{self.pool.id}/{self.model.id}"
+            self._account = self.pool.states.ledger.account(name, limits.timezone, rolling=limits.rolling)
+        return self._account
+
+    def snapshot(self, now: float) -> ModelSnapshot:
+        """The immutable view at ``now``; the same object as before when nothing has changed."""
+        state = self.model.state
+        if state is None:
+            version = (0, self.standing.version, 0)
+        else:
+            version = (state.health.version, self.standing.version, state.account.version)
+        if self._cached is not None and version == self._fresh_for and now < self._fresh_until:
+            return self._cached
+        self._fresh_for = version
+        self._cached, self._fresh_until = self._look(now)
+        return self._cached
+
+    def _look(self, now: float) -> tuple[ModelSnapshot, float]:
+        standing, state = self.standing, self.model.state
+        status = standing.status(now)
+        fresh_until = standing.until if standing.until is not None and now < standing.until else _NEVER
+        view: dict[str, Any] = {
+            "model": self.model.id,
+            "provider": self.definition.provider,
+            "pool": self.pool.id,
+            "status": status,
+            "deactivation_reason": standing.reason,
+            "until": standing.until,
+            "failed_probes": standing.failed_probes,
+            "probe_in_flight": standing.probe_in_flight,
+            "is_priced": self.definition.pricing.is_known and not self.definition.pricing.is_free,
+        }
+        if state is None:
+            return ModelSnapshot(**view), fresh_until
+        health, account = state.health, state.account
+        outcomes = health.outcomes(self.pool.settings.deactivation.error_window)
+        outcomes.expire(now)
+        refused = account.refused(self.definition.limits, 0, now)
+        quota = self.account.used(now)[self.pool.settings.deactivation.quota_window]
+        snapshot = ModelSnapshot(
+            **view,
+            consecutive_failures=health.consecutive_failures,
+            error_rate=outcomes.error_rate,
+            samples=outcomes.total,
+            used=account.used(now),
+            quota=quota,
+            headroom=health.headroom,
+            latency_mean=health.latency.mean,
+            latency_p50=health.latency.percentile(0.5),
+            latency_p95=health.latency.percentile(0.95),
+            time_to_first_token=health.first_token.mean,
+            in_flight=account.in_flight,
+            exhausted=refused[0] if refused is not None else None,
+            last_request=account.last_request,
+            last_failure=health.last_failure,
+        )
+        return snapshot, min(fresh_until, account.next_reset(), now + 1.0 if outcomes.failures else _NEVER)
+
+
+class CapabilityPool:
+    """A group of interchangeable models for one capability, and the policy that rotates among them.
+
+    Active and standby are per (pool, model): a model may rest here and serve elsewhere.
+    """
+
+    def __init__(
+        self,
+        settings: PoolSettings,
+        *,
+        node: str | None,
+        relay: HookRelay,
+        states: LiveStates,
+        emit: Emit,
+        is_predefined: bool = False,
+    ) -> None:
+        self.id = settings.id
+        self.settings = settings
+        self.node = node
+        """Full path in the capability tree; None for a pool of explicit models only."""
+        self.relay = relay
+        self.states = states
+        self.is_predefined = is_predefined
+        self._emit = emit
+        self._members: dict[str, Member] = {}
+        self._ids: tuple[str, ...] = ()
+        self._at: dict[str, frozenset[str]] = {}
+        self._next_change = 0.0
+        self._check_maintenance = settings.deactivation.maintenance_window is not None
+        self.current_model: str | None = None
+        self.last_selected: str | None = None
+
+    # --- membership --------------------------------------------------------------------------------------------------
+
+    def wants(self, model: ModelDefinition) -> bool:
+        """Whether the settings make ``model`` a member."""
+        settings = self.settings
+        if model.provider in settings.excluded_providers or (
+            settings.providers and model.provider not in settings.providers
+        ):
+            return False
+        if model.id in settings.models:
+            return True
+        if self.node is None or (settings.models and settings.capability is None):
+            return False
+        below = self.node + "."
+        return any(path == self.node or path.startswith(below) for path in model.capabilities)
+
+    def follow(self, definitions: Iterable[ModelDefinition]) -> None:
+        """Take the members from the registry: explicit ones first, in their order, then registration order."""
+        wanted = {model.id: model for model in definitions if self.wants(model)}
+        listed = [model for model in self.settings.models if model in wanted]
+        ordered = dict.fromkeys([*listed, *wanted])
+        with self.states.lock:
+            before = set(self._members)
+            self._members = {model: self._member(wanted[model], place) for place, model in enumerate(ordered)}
+            self._membership_changed(before)
+
+    def _member(self, definition: ModelDefinition, order: int) -> Member:
+        member = self._members.get(definition.id)
+        if member is None or member.definition is not definition:
+            fresh = Member(Model(definition, self.states), self, order)
+            if member is not None:
+                fresh.standing = member.standing
+            member = fresh
+        member.order = order
+        return member
+
+    def _membership_changed(self, before: set[str]) -> None:
+        self._ids = tuple(self._members)
+        self._at.clear()
+        after = set(self._members)
+        if before and before != after:
+            self._emit(
+                "pool_membership_changed",
+                {"pool": self.id, "added": sorted(after - before), "removed": sorted(before - after)},
+            )
+
+    def add_model(self, definition: ModelDefinition) -> None:
+        """Add a member by hand, at the end of the pool order."""
+        with self.states.lock:
+            before = set(self._members)
+            self._members[definition.id] = self._member(definition, len(self._members))
+            self._membership_changed(before)
+
+    def remove_model(self, model_id: str) -> None:
+        """Take a member out by hand. Unknown ids are no error: it is gone either way."""
+        with self.states.lock:
+            before = set(self._members)
+            if self._members.pop(model_id, None) is not None:
+                for order, member in enumerate(self._members.values()):
+                    member.order = order
+                self._membership_changed(before)
+
+    @property
+    def members(self) -> Mapping[str, Member]:
+        return self._members
+
+    def members_at(self, path: str) -> frozenset[str]:
+        """Ids of the members that have the capability ``path`` (or something below it)."""
+        found = self._at.get(path)
+        if found is None:
+            below = path + "."
+            found = self._at[path] = frozenset(
+                member.model.id
+                for member in self._members.values()
+                if any(own == path or own.startswith(below) for own in member.definition.capabilities)
+                or member.model.id in self.settings.models
+            )
+        return found
+
+    # --- what decisions see ------------------------------------------------------------------------------------------
+
+    def view(self) -> PoolView:
+        return PoolView(self.id, self.settings, self.current_model, self.last_selected, self._ids)
+
+    def candidates(self, context: RoutingContext) -> list[Candidate]:
+        """A candidate for every member that this request may use, in pool order."""
+        now = context.now
+        if now >= self._next_change:
+            self.refresh(now)
+        members: Iterable[Member] = self._members.values()
+        path = context.capability
+        if path is not None and path != self.node:
+            at = self.members_at(path)
+            if len(at) < len(self._members):
+                members = [member for member in members if member.model.id in at]
+        return [Candidate(context, member.model.definition, member.snapshot(now), member.order) for member in members]
+
+    def select(self, context: RoutingContext, candidates: list[Candidate]) -> Candidate | None:
+        """What the pool's strategy chooses among ``candidates``; changes nothing."""
+        return self.relay.hook.select_model(context=context, candidates=candidates)
+
+    def commit(self, model_id: str, now: float) -> None:
+        """Note that ``model_id`` was chosen: for strategies that stay or take turns, and for half-open probes."""
+        self.last_selected = model_id
+        current = self._members.get(self.current_model) if self.current_model else None
+        if current is None or current.standing.status(now) is not Status.ACTIVE:
+            self.current_model = model_id
+        standing = self._members[model_id].standing
+        if standing.status(now) is Status.HALF_OPEN:
+            standing.probe_in_flight = True
+            standing.version += 1
+
+    # --- standby -----------------------------------------------------------------------------------------------------
+
+    def refresh(self, now: float) -> None:
+        """Let every deadline that has passed take effect. Cheap when none has."""
+        with self.states.lock:
+            if self._check_maintenance:
+                self._begin_maintenance(now)
+            deadlines = [_NEVER]
+            for member in self._members.values():
+                standing = member.standing
+                if standing.until is not None and now >= standing.until:
+                    self._let_back(member, now)
+                if standing.until is not None and now < standing.until:
+                    deadlines.append(standing.until)
+            self._next_change = min(deadlines)
+            if self._check_maintenance:
+                self._next_change = min(self._next_change, now // 60 * 60 + 60)
+
+    def _let_back(self, member: Member, now: float) -> None:
+        snapshot = member.snapshot(now)
+        allowed = self.relay.hook.evaluate_recovery(snapshot=snapshot, settings=self.settings, now=now)
+        if not allowed:
+            member.standing.until = now + 1.0  # asked again then; a hook may hold it as long as it likes
+            member.standing.version += 1
+        elif not member.standing.needs_probe:
+            self._activate(member, now, "its deadline has passed")
+
+    def _begin_maintenance(self, now: float) -> None:
+        for member in self._members.values():
+            if member.standing.reason is not Reason.MAINTENANCE:
+                self.evaluate(member, None, now)
+
+    def evaluate(self, member: Member, failed: FailedAttempt | None, now: float) -> Deactivation | None:
+        """Ask whether ``member`` goes on standby, and put it there if so."""
+        deactivation: Deactivation | None = self.relay.hook.evaluate_deactivation(
+            snapshot=member.snapshot(now), settings=self.settings, failed=failed, now=now
+        )
+        if deactivation is not None:
+            self.put_on_standby(member, deactivation, now)
+        return deactivation
+
+    def put_on_standby(self, member: Member, deactivation: Deactivation, now: float) -> None:
+        with self.states.lock:
+            newly = member.standing.deactivate(deactivation, now)
+            until = member.standing.until
+            if until is not None:
+                self._next_change = min(self._next_change, until)
+        if newly:
+            self._emit(
+                "model_deactivated",
+                {
+                    "pool": self.id,
+                    "model": member.model.id,
+                    "provider": member.definition.provider,
+                    "reason": deactivation.reason.value,
+                    "until": until,
+                    "detail": deactivation.detail,
+                },
+            )
+
+    def probe_succeeded(self, member: Member, now: float) -> None:
+        """A success of a half-open model: it is active again."""
+        if member.standing.reason is not None and member.standing.needs_probe:
+            self._activate(member, now, "its probe succeeded")
+
+    def probe_ended(self, member: Member) -> None:
+        """A probe ended without a verdict (cancelled, or the caller's own fault): another may go."""
+        if member.standing.probe_in_flight:
+            member.standing.probe_in_flight = False
+            member.standing.version += 1
+
+    def _activate(self, member: Member, now: float, why: str) -> None:
+        with self.states.lock:
+            reason = member.standing.reason
+            changed = member.standing.activate()
+            state = member.model.state
+            if state is not None and reason in (Reason.ERROR, Reason.AUTH, Reason.MODEL_NOT_FOUND, Reason.MANUAL):
+                state.health.reset()
+        if changed:
+            self._emit(
+                "model_activated",
+                {
+                    "pool": self.id,
+                    "model": member.model.id,
+                    "provider": member.definition.provider,
+                    "reason": reason.value if reason else None,
+                    "detail": why,
+                },
+            )
+
+    def deactivate(self, model_id: str, reason: str = "", *, now: float) -> None:
+        """Put a member on standby by hand; only ``recover`` brings it back. Raises KeyError if it is no member."""
+        self.put_on_standby(self._members[model_id], Deactivation(Reason.MANUAL, None, reason), now)
+
+    def recover(self, model_id: str, *, now: float) -> None:
+        """Bring a member back by hand, whatever the reason. Raises KeyError if it is no member."""
+        self._activate(self._members[model_id], now, "by hand")
+
+    def get_active_models(self, now: float) -> list[str]:
+        """Full ids, in pool order."""
+        self.refresh(now)
+        return [m.model.id for m in self._members.values() if m.standing.status(now) is Status.ACTIVE]
+
+    def get_standby_models(self, now: float) -> list[str]:
+        """Full ids, in pool order; half-open ones included."""
+        self.refresh(now)
+        return [m.model.id for m in self._members.values() if m.standing.status(now) is not Status.ACTIVE]
+
+    def get_state(self, now: float) -> list[ModelSnapshot]:
+        """A snapshot of every member, in pool order."""
+        self.refresh(now)
+        return [member.snapshot(now) for member in self._members.values()]
+
+    # --- persistence -------------------------------------------------------------------------------------------------
+
+    def export(self) -> dict[str, Any]:
+        standings = {member.model.id: member.standing.export() for member in self._members.values()}
+        return {
+            "current_model": self.current_model,
+            "last_selected": self.last_selected,
+            "standby": {model: standing for model, standing in standings.items() if standing is not None},
+        }
+
+    def restore(self, saved: Mapping[str, Any]) -> None:
+        """Take up what ``export`` gave; members that are gone are passed over."""
+        with self.states.lock:
+            self.current_model = saved.get("current_model")
+            self.last_selected = saved.get("last_selected")
+            for model, standing in saved.get("standby", {}).items():
+                if model in self._members:
+                    self._members[model].standing.restore(standing)
+            self._next_change = 0.0

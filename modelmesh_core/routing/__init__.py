@@ -1,0 +1,16 @@
+"""The pipeline: from a name to one model, in replaceable stages."""
+
+from .pipeline import RoutingDecision, RoutingPipeline, Stage
+from .requirements import RequestRequirements
+from .stages import CapabilityResolver, DeliveryFilter, RequirementFilter, StateFilter
+
+__all__ = [
+    "CapabilityResolver",
+    "DeliveryFilter",
+    "RequestRequirements",
+    "RequirementFilter",
+    "RoutingDecision",
+    "RoutingPipeline",
+    "Stage",
+    "StateFilter",
+]

@@ -1,0 +1,210 @@
+"""RoutingPipeline: ordered stages, each a hook, each replaceable, ending in one model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from time import perf_counter
+from typing import Any
+
+import attrs
+
+from ..catalogue.definitions import ModelDefinition
+from ..errors import ConnectorError, ModelMeshError, NoActiveModelError
+from ..interfaces.routing import Candidate, Drop, RoutingContext
+from ..pools import CapabilityPool
+from ..registry import HookRelay
+
+Filter = Callable[[RoutingContext, Sequence[Candidate]], Sequence[Candidate]]
+
+
+@attrs.frozen
+class Stage:
+    """One stage of the pipeline. A stage of your own is a filter: ``run`` takes the context and the candidates left,
+    and returns those it keeps (calling ``context.drop`` for the others)."""
+
+    name: str
+    run: Filter | None = None
+    """None for the built-in stages, which are hooks."""
+
+
+FIRST = ("resolve_capability", "select_pool")
+LAST = "select_model"
+FILTERS = ("filter_delivery", "filter_requirements", "filter_state")
+
+
+@attrs.frozen
+class RoutingDecision:
+    """What the pipeline decided for one attempt, and why."""
+
+    request_id: str
+    requested: str
+    """What the caller named."""
+    pools: tuple[str, ...]
+    """Every pool that was resolved, best first."""
+    pool: str
+    """The one that was taken."""
+    model: ModelDefinition
+    candidates: tuple[str, ...]
+    """Full ids that were left for the last stage, in pool order."""
+    drops: tuple[Drop, ...]
+    """Who was left out, at which stage, and why."""
+    estimated_cost: float
+    """USD; infinite where no price is known."""
+    delay: float = 0.0
+    """Seconds to wait before the attempt, as the strategy asked."""
+    decide_again: bool = False
+    """Whether to decide anew after that wait."""
+
+
+class RoutingPipeline:
+    """Resolve a name to pools, take one, filter its candidates, choose. Called anew for each attempt."""
+
+    def __init__(self, relay: HookRelay, pools: Mapping[str, CapabilityPool]) -> None:
+        self._relay = relay
+        self._pools = pools
+        self._stages = [Stage(name) for name in FILTERS]
+
+    def get_stages(self) -> list[str]:
+        """Names of all stages, in order."""
+        return [*FIRST, *(stage.name for stage in self._stages), LAST]
+
+    def add_stage(self, stage: Stage, *, before: str | None = None, after: str | None = None) -> None:
+        """Insert a filter before or after a named stage (by default just before ``select_model``)."""
+        names = [own.name for own in self._stages]
+        if stage.name in self.get_stages():
+            raise ValueError(f"there is a stage named {stage.name!r} already")
+        if stage.run is None and stage.name not in FILTERS:
+            raise ValueError(f"stage {stage.name!r} has nothing to run")
+        place = len(names)
+        anchor = before or after
+        if anchor in FIRST and before is None:
+            place = 0
+        elif anchor in names:
+            place = names.index(anchor) + (0 if before is not None else 1)
+        elif anchor is not None and (anchor != LAST or before is None):
+            raise ValueError(f"no filter can stand there; the stages are {', '.join(self.get_stages())}")
+        self._stages.insert(place, stage)
+
+    def remove_stage(self, name: str) -> None:
+        """Remove a filter. The stages that resolve and select can be replaced by a plugin, but not removed."""
+        kept = [stage for stage in self._stages if stage.name != name]
+        if len(kept) == len(self._stages):
+            raise ValueError(f"no filter is named {name!r}; the filters are {', '.join(s.name for s in self._stages)}")
+        self._stages = kept
+
+    def execute(self, context: RoutingContext, timings: dict[str, float] | None = None) -> RoutingDecision:
+        """Decide. Raises CapabilityNotFoundError for an unknown name, NoActiveModelError when nobody is left.
+
+        ``timings``, if given, gets the seconds that each stage took.
+        """
+        hook = self._relay.hook
+        name = context.request.model
+        context.stage = "resolve_capability"
+        started = perf_counter()
+        pools = self._call(
+            self._relay, "resolve_capability", lambda: hook.resolve_capability(context=context, name=name)
+        )
+        if timings is not None:
+            timings["resolve_capability"] = perf_counter() - started
+        left = [pool for pool in pools if pool in self._pools]
+        tried: list[str] = []
+        while left:
+            context.stage = "select_pool"
+            pool_id = self._call(self._relay, "select_pool", lambda: hook.select_pool(context=context, pools=left))
+            pool = self._pools[pool_id]
+            tried.append(pool_id)
+            decision = self._in_pool(context, pool, tuple(pools), timings)
+            if decision is not None:
+                return decision
+            left.remove(pool_id)
+            if pool_id == context.named_pool or pool.settings.on_exhausted == "error":
+                break
+        raise self._nobody(context, tried)
+
+    def _in_pool(
+        self, context: RoutingContext, pool: CapabilityPool, pools: tuple[str, ...], timings: dict[str, float] | None
+    ) -> RoutingDecision | None:
+        context.pool = pool.view()
+        candidates: Sequence[Candidate] = pool.candidates(context)
+        for stage in self._stages:
+            if not candidates:
+                return None
+            context.stage = stage.name
+            started = perf_counter() if timings is not None else 0.0
+            before, drops = candidates, len(context.drops)
+            candidates = self._filter(stage, context, candidates, pool.relay)
+            if timings is not None:
+                timings[stage.name] = timings.get(stage.name, 0.0) + perf_counter() - started
+            if len(before) - len(candidates) != len(context.drops) - drops:
+                self._explain_silent_drops(context, stage, before, candidates)
+        if not candidates:
+            return None
+        context.stage = LAST
+        started = perf_counter() if timings is not None else 0.0
+        chosen = self._call(
+            pool.relay, LAST, lambda: pool.relay.hook.select_model(context=context, candidates=candidates)
+        )
+        if timings is not None:
+            timings[LAST] = timings.get(LAST, 0.0) + perf_counter() - started
+        if chosen is None:
+            for candidate in candidates:
+                context.drop(candidate, "the strategy found nothing to choose, and its fallback is error")
+            return None
+        return RoutingDecision(
+            context.request.id,
+            context.request.model,
+            pools,
+            pool.id,
+            chosen.model,
+            tuple([candidate.model.id for candidate in candidates]),
+            tuple(context.drops),
+            context.estimate_cost(chosen.model),
+            context.delay,
+            context.queue,
+        )
+
+    def _filter(
+        self, stage: Stage, context: RoutingContext, candidates: Sequence[Candidate], relay: HookRelay
+    ) -> Sequence[Candidate]:
+        if stage.run is not None:
+            return stage.run(context, candidates)
+        hook = getattr(relay.hook, stage.name)
+        return self._call(relay, stage.name, lambda: hook(context=context, candidates=candidates))
+
+    def _call(self, relay: HookRelay, name: str, call: Callable[[], Any]) -> Any:
+        try:
+            return call()
+        except ModelMeshError:
+            raise
+        except Exception as error:
+            culprit = relay.culprit(name, error) or "the core"
+            raise ConnectorError(
+                f"plugin {culprit} failed in {name}: {type(error).__name__}: {error}",
+                hint="Mend or remove the plugin; `modelmesh connectors list` tells where it comes from.",
+            ) from error
+
+    def _explain_silent_drops(
+        self, context: RoutingContext, stage: Stage, before: Sequence[Candidate], kept: Sequence[Candidate]
+    ) -> None:
+        explained = {drop.model for drop in context.drops if drop.stage == stage.name}
+        ids = {candidate.id for candidate in kept}
+        for candidate in before:
+            if candidate.id not in ids and candidate.id not in explained:
+                context.drop(candidate, f"a plugin's {stage.name} left it out")
+
+    def _nobody(self, context: RoutingContext, tried: Sequence[str]) -> NoActiveModelError:
+        waits: list[float] = []
+        for pool_id in tried:
+            for snapshot in self._pools[pool_id].get_state(context.now):
+                if snapshot.until is not None and snapshot.until > context.now:
+                    waits.append(snapshot.until - context.now)
+        dropped = {drop.model: drop.reason for drop in context.drops}
+        reasons = "; ".join(f"{model} {reason}" for model, reason in dropped.items()) or "its pools have no members"
+        retry_after = min(waits) if waits else None
+        back = f" The first may be back in {retry_after:.0f} s." if retry_after is not None else ""
+        return NoActiveModelError(
+            f"no model can serve {context.request.model!r} now: {reasons}.{back}",
+            hint="`modelmesh explain` shows each stage; `modelmesh pools` shows who is on standby.",
+            retry_after=retry_after,
+            dropped=dropped,
+        )

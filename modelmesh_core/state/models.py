@@ -1,0 +1,87 @@
+"""Model: a definition with its live state. Health, usage and latency are kept per model, across all pools."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from ..catalogue.definitions import ModelDefinition
+from .health import ModelHealth
+from .ledger import Account, Ledger
+
+
+class ModelState:
+    """Health and usage of one model. Made when it is first used, so that ten thousand idle models cost little."""
+
+    __slots__ = ("account", "health")
+
+    def __init__(self, health: ModelHealth, account: Account) -> None:
+        self.health = health
+        self.account = account
+
+
+class Model:
+    """One model: what it is (``definition``) and how it is doing (``state``, None until it is first used)."""
+
+    __slots__ = ("_states", "definition")
+
+    def __init__(self, definition: ModelDefinition, states: LiveStates) -> None:
+        self.definition = definition
+        self._states = states
+
+    @property
+    def id(self) -> str:
+        return self.definition.id
+
+    @property
+    def state(self) -> ModelState | None:
+        return self._states.peek(self.definition.id)
+
+    def use(self) -> ModelState:
+        """The state, made if need be."""
+        return self._states.of(self.definition)
+
+
+class LiveStates:
+    """The live state of every model, and the lock under which all live state changes."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.ledger = Ledger(self.lock)
+        self._models: dict[str, ModelState] = {}
+        self._saved: dict[str, Mapping[str, Any]] = {}
+
+    def peek(self, model_id: str) -> ModelState | None:
+        state = self._models.get(model_id)
+        if state is None and model_id in self._saved:
+            return self._make(model_id, "UTC")
+        return state
+
+    def of(self, definition: ModelDefinition) -> ModelState:
+        return self._models.get(definition.id) or self._make(definition.id, definition.limits.window_timezone)
+
+    def _make(self, model_id: str, timezone: str) -> ModelState:
+        with self.lock:
+            if model_id in self._models:
+                return self._models[model_id]
+            health = ModelHealth(model_id)
+            if model_id in self._saved:
+                health.restore(self._saved.pop(model_id))
+            state = self._models[model_id] = ModelState(health, self.ledger.account(f"model:{model_id}", timezone))
+            return state
+
+    def export(self) -> dict[str, Any]:
+        """JSON-able; see ``restore``."""
+        with self.lock:
+            health = {**self._saved, **{model: state.health.export() for model, state in self._models.items()}}
+            return {"health": health, "ledger": self.ledger.export()}
+
+    def restore(self, saved: Mapping[str, Any]) -> None:
+        """Take up what ``export`` gave, also for models that are not registered yet."""
+        with self.lock:
+            self.ledger.restore(saved.get("ledger", {}))
+            self._saved = dict(saved.get("health", {}))
+            for model_id, state in self._models.items():
+                if model_id in self._saved:
+                    state.health.restore(self._saved.pop(model_id))
