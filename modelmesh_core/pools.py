@@ -139,6 +139,8 @@ class CapabilityPool:
         self._ids: tuple[str, ...] = ()
         self._at: dict[str, frozenset[str]] = {}
         self._next_change = 0.0
+        limits = settings.deactivation
+        self.has_usage_limits = not (limits.request_limit is limits.token_limit is limits.budget_limit is None)
         self._check_maintenance = settings.deactivation.maintenance_window is not None
         self.current_model: str | None = None
         self.last_selected: str | None = None

@@ -92,25 +92,28 @@ class RoutingPipeline:
             raise ValueError(f"no filter is named {name!r}; the filters are {', '.join(s.name for s in self._stages)}")
         self._stages = kept
 
+    def resolve(self, context: RoutingContext) -> Sequence[str]:
+        """The pools for the name that was asked for, best first. Raises CapabilityNotFoundError."""
+        context.stage = "resolve_capability"
+        hook = self._relay.hook.resolve_capability
+        return self._call(self._relay, "resolve_capability", lambda: hook(context=context, name=context.request.model))
+
     def execute(self, context: RoutingContext, timings: dict[str, float] | None = None) -> RoutingDecision:
         """Decide. Raises CapabilityNotFoundError for an unknown name, NoActiveModelError when nobody is left.
 
         ``timings``, if given, gets the seconds that each stage took.
         """
-        hook = self._relay.hook
-        name = context.request.model
-        context.stage = "resolve_capability"
         started = perf_counter()
-        pools = self._call(
-            self._relay, "resolve_capability", lambda: hook.resolve_capability(context=context, name=name)
-        )
+        pools = self.resolve(context)
         if timings is not None:
             timings["resolve_capability"] = perf_counter() - started
         left = [pool for pool in pools if pool in self._pools]
         tried: list[str] = []
         while left:
             context.stage = "select_pool"
-            pool_id = self._call(self._relay, "select_pool", lambda: hook.select_pool(context=context, pools=left))
+            pool_id = self._call(
+                self._relay, "select_pool", lambda: self._relay.hook.select_pool(context=context, pools=left)
+            )
             pool = self._pools[pool_id]
             tried.append(pool_id)
             decision = self._in_pool(context, pool, tuple(pools), timings)

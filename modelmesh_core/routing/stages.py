@@ -78,7 +78,7 @@ class CapabilityResolver:
         order = [node, *self._tree.get_ancestors(node.path), *self._tree.get_descendants(node.path)]
         place = {found.path: index for index, found in enumerate(order)}
         pools = [pool for pool in self._pools.values() if pool.node in place and pool.members]
-        pools.sort(key=lambda pool: (place[str(pool.node)], pool.is_predefined, -pool.settings.priority))
+        pools.sort(key=lambda pool: (place[str(pool.node)], -pool.settings.priority))
         ids = [pool.id for pool in pools if pool is not named]
         if named is not None:
             ids.insert(0, named.id)

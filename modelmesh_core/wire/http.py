@@ -73,6 +73,8 @@ class HttpRequest:
     body: bytes | None = attrs.field(default=None, repr=False)
     stream: bool = False
     """Hand the response over when its head has come, if it is a success; the body goes to the decoder."""
+    delay: float = 0.0
+    """Seconds to wait before sending, for flows that poll. The router counts them against the deadline."""
 
 
 @attrs.frozen

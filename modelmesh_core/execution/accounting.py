@@ -1,0 +1,164 @@
+"""What an attempt's end does to state: health, standby, provider availability, the ledger, events and records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ..errors import FailureKind
+from ..interfaces.routing import Deactivation, FailedAttempt, Reason
+from ..pools import CapabilityPool, Member
+from ..rotation.policy import counts_as_failure
+from ..state.ledger import Reservation
+from ..state.models import LiveStates
+from ..wire.messages import Headroom, Usage
+from .provider_service import ProviderService
+from .records import AttemptRecord, DecisionRecord
+
+OUTAGE_FAILURES = 3
+"""Failures in a row, over all of a provider's models, that count as an outage."""
+_OUTAGE_KINDS = frozenset({FailureKind.CONNECTION, FailureKind.TIMEOUT, FailureKind.SERVER})
+
+Observe = Callable[[DecisionRecord], None]
+"""Takes a finished record; never blocks."""
+
+
+class Accounting:
+    """Applies the outcome of attempts. Everything here happens under the mesh's lock and takes microseconds."""
+
+    def __init__(
+        self,
+        states: LiveStates,
+        pools: Mapping[str, CapabilityPool],
+        providers: Mapping[str, ProviderService],
+        emit: Callable[[str, Mapping[str, Any]], None],
+        observe: Observe,
+    ) -> None:
+        self._states = states
+        self._pools = pools
+        self._providers = providers
+        self.emit = emit
+        self.observe = observe
+
+    def succeeded(
+        self,
+        member: Member,
+        attempt: AttemptRecord,
+        reservation: Reservation,
+        usage: Usage,
+        headroom: Headroom,
+        now: float,
+    ) -> None:
+        """A whole answer came."""
+        self._settle(member, attempt, reservation, usage, now)
+        attempt.status = "success"
+        first_token = attempt.first_byte - attempt.started if attempt.first_byte is not None else None
+        provider = self._providers[attempt.provider]
+        with self._states.lock:
+            health = member.model.use().health
+            health.succeeded(now, now - attempt.started, first_token)
+            health.report(headroom, now)
+            state = provider.state
+            state.consecutive_failures = 0
+            if headroom:
+                state.headroom = headroom
+            if member.standing.reason is not None:
+                self._probe_succeeded(member, provider, now)
+            if member.pool.has_usage_limits:
+                member.pool.evaluate(member, None, now)
+
+    def _probe_succeeded(self, member: Member, provider: ProviderService, now: float) -> None:
+        reason = member.standing.reason
+        member.pool.probe_succeeded(member, now)
+        for pool in self._pools.values():
+            for other in pool.members.values():
+                of_account = reason is Reason.AUTH and other.definition.provider == provider.name
+                if other.standing.reason is reason and (of_account or other.model.id == member.model.id):
+                    pool.probe_succeeded(other, now)
+        if not provider.is_available():
+            self.provider_recovered(provider, now)
+
+    def failed(
+        self, member: Member, attempt: AttemptRecord, reservation: Reservation, failed: FailedAttempt, now: float
+    ) -> None:
+        """An attempt failed. A rejected request marks nobody."""
+        self._settle(member, attempt, reservation, attempt.usage or Usage(estimated=True), now)
+        attempt.status = "failed"
+        attempt.failure = failed.failure
+        provider = self._providers[attempt.provider]
+        with self._states.lock:
+            member.pool.probe_ended(member)
+            if counts_as_failure(failed, member.pool.settings):
+                member.model.use().health.failed(now)
+            if failed.failure.kind in _CALLERS:
+                return
+            for pool in self._pools.values():
+                other = pool.members.get(member.model.id)
+                if other is not None:
+                    pool.evaluate(other, failed, now)
+            self._mark_provider(provider, failed, now)
+
+    def _mark_provider(self, provider: ProviderService, failed: FailedAttempt, now: float) -> None:
+        kind = failed.failure.kind
+        if kind is FailureKind.AUTHENTICATION and provider.state.auth_valid:
+            provider.state.auth_valid = False
+            self._provider_down(provider, "on_auth_failure", Reason.AUTH, failed, now)
+        elif kind in _OUTAGE_KINDS:
+            provider.state.consecutive_failures += 1
+            if provider.state.consecutive_failures >= OUTAGE_FAILURES and provider.state.available:
+                self._provider_down(provider, "on_api_outage", Reason.ERROR, failed, now)
+
+    def _provider_down(
+        self, provider: ProviderService, cause: str, reason: Reason, failed: FailedAttempt, now: float
+    ) -> None:
+        """Put all the provider's models on standby, in every pool that asks for it."""
+        touched = False
+        for pool in self._pools.values():
+            if cause not in pool.settings.provider_deactivation:
+                continue
+            touched = True
+            by_probe = "on_probe_success" in pool.settings.provider_recovery
+            until = now + pool.settings.recovery.cooldown if by_probe else None
+            for member in pool.members.values():
+                # The member that failed has been judged already, with its growing cooldown.
+                if member.definition.provider == provider.name and (member.standing.reason is None or not by_probe):
+                    pool.put_on_standby(member, Deactivation(reason, until, failed.failure.message), now)
+        if touched:
+            if reason is Reason.ERROR:
+                provider.state.available = False
+            self.emit(
+                "provider_deactivated",
+                {"provider": provider.name, "reason": reason.value, "detail": failed.failure.message},
+            )
+
+    def provider_recovered(self, provider: ProviderService, now: float) -> None:
+        """The account works again: a probe of it succeeded, or somebody says so."""
+        provider.state.auth_valid = provider.state.available = True
+        provider.state.consecutive_failures = 0
+        for pool in self._pools.values():
+            for member in pool.members.values():
+                if member.definition.provider == provider.name and member.standing.reason is Reason.AUTH:
+                    pool.recover(member.model.id, now=now)
+        self.emit("provider_recovered", {"provider": provider.name})
+
+    def cancelled(
+        self, member: Member, attempt: AttemptRecord, reservation: Reservation, usage: Usage, now: float
+    ) -> None:
+        """The caller went away: what was used is still settled, and nobody is blamed."""
+        self._settle(member, attempt, reservation, usage, now)
+        attempt.status = "cancelled"
+        with self._states.lock:
+            member.pool.probe_ended(member)
+
+    def _settle(
+        self, member: Member, attempt: AttemptRecord, reservation: Reservation, usage: Usage, now: float
+    ) -> None:
+        attempt.ended = now
+        attempt.usage = usage
+        attempt.cost = member.definition.pricing.cost(usage)
+        reservation.settle(now, usage.total, attempt.cost)
+        if attempt.cost:
+            self._providers[attempt.provider].state.spent += float(attempt.cost)
+
+
+_CALLERS = frozenset({FailureKind.INVALID_REQUEST, FailureKind.CONTEXT_LENGTH, FailureKind.CONTENT_FILTER})

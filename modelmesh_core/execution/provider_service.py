@@ -1,0 +1,238 @@
+"""ProviderService: one configured provider account, and the loop that drives its connector's flow over a transport."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Generator, Iterable, Sequence
+from typing import Any, Protocol, cast
+
+import attrs
+
+from ..errors import Failure, FailureKind, ProviderError, provider_error
+from ..interfaces.provider import (
+    CatalogueModel,
+    HttpProvider,
+    InProcessProvider,
+    Provider,
+    ProviderCall,
+    StreamDecoder,
+)
+from ..transport import Transport
+from ..values import Clock
+from ..wire.http import ByteStream, HttpRequest, HttpResponse, HttpTimeouts
+from ..wire.messages import Headroom, Reply, StreamEvent
+
+MAX_ERROR_BODY = 1024 * 1024
+"""Bytes of an error answer to a streamed call that are read."""
+
+
+@attrs.define(slots=True)
+class ProviderState:
+    """How an account is doing."""
+
+    available: bool = True
+    """Switched off by hand, or by an outage."""
+    auth_valid: bool = True
+    consecutive_failures: int = 0
+    """Across all its models: connection, timeout and server failures."""
+    headroom: Headroom = attrs.field(factory=dict[str, Any])
+    """As last reported for any of its models."""
+    spent: float = 0.0
+    """USD since the mesh started, where prices are known."""
+
+
+class EventSource(Protocol):
+    """A stream's events, in the batches in which they arrive."""
+
+    async def read(self) -> Sequence[StreamEvent] | None:
+        """The next events (perhaps none yet), or None at the end. Raises ProviderError."""
+        ...
+
+    async def aclose(self) -> None: ...
+
+
+class ProviderService:
+    """A provider account: its connector's provider, its transport, its limits on time, its state."""
+
+    def __init__(
+        self,
+        name: str,
+        connector_id: str,
+        provider: Provider,
+        transport: Transport,
+        timeouts: HttpTimeouts,
+        clock: Clock,
+    ) -> None:
+        self.name = name
+        self.connector_id = connector_id
+        self.provider = provider
+        self.state = ProviderState()
+        self._transport = transport
+        self._timeouts = timeouts
+        self._clock = clock
+
+    async def execute(self, call: ProviderCall, remaining: float) -> Reply | EventSource:
+        """One attempt, of at most ``remaining`` seconds. A streamed call gives an EventSource, which must be closed.
+
+        Raises ProviderError, whatever the connector does.
+        """
+        try:
+            if isinstance(self.provider, InProcessProvider):
+                return await self._in_process(self.provider, call, remaining)
+            if isinstance(self.provider, HttpProvider):
+                return await self._drive(self.provider.execute(call), remaining)
+        except ProviderError:
+            raise
+        except Exception as error:
+            raise provider_error(
+                Failure(
+                    FailureKind.UNDECODABLE,
+                    f"connector {self.connector_id} failed on what {self.name} sent: {type(error).__name__}: {error}",
+                )
+            ) from error
+        raise TypeError(f"{type(self.provider).__name__} is neither an HttpProvider nor an InProcessProvider")
+
+    async def _in_process(
+        self, provider: InProcessProvider, call: ProviderCall, remaining: float
+    ) -> Reply | EventSource:
+        try:
+            async with asyncio.timeout(remaining):
+                answer = await provider.execute(call)
+        except TimeoutError as error:
+            raise _too_slow(remaining) from error
+        return answer if isinstance(answer, Reply) else _InProcessEvents(answer)
+
+    async def _drive(self, flow: Generator[HttpRequest, HttpResponse, Any], remaining: float) -> Any:
+        """Run a connector's flow to its result."""
+        deadline = self._clock.monotonic() + remaining
+        held: ByteStream | None = None
+        try:
+            try:
+                request = next(flow)
+            except StopIteration as stop:  # a flow that needs no call at all
+                return stop.value
+            while True:
+                if request.delay:
+                    await self._clock.sleep(min(request.delay, max(0.0, deadline - self._clock.monotonic())))
+                left = deadline - self._clock.monotonic()
+                if left <= 0:
+                    raise _too_slow(remaining)
+                if held is not None:
+                    await held.aclose()
+                    held = None
+                timeouts = self._timeouts.within(left)
+                if request.stream:
+                    response, held = await self._open(request, timeouts)
+                else:
+                    response = await self._transport.send(request, timeouts)
+                try:
+                    request = flow.send(response)
+                except StopIteration as stop:
+                    result: Reply | StreamDecoder = stop.value
+                    if isinstance(result, Reply) or held is None:
+                        return result
+                    source, held = _HttpEvents(result, held), None
+                    return source
+        finally:
+            flow.close()
+            if held is not None:
+                await held.aclose()
+
+    async def _open(self, request: HttpRequest, timeouts: HttpTimeouts) -> tuple[HttpResponse, ByteStream | None]:
+        stream = await self._transport.open(request, timeouts)
+        # Some servers ignore `stream` and answer whole: the connector then gets the body and returns a Reply.
+        is_whole = stream.headers.get("content-type", "").startswith("application/json")
+        if 200 <= stream.status < 300 and not is_whole:
+            return HttpResponse(stream.status, stream.headers, received_at=self._clock.now()), stream
+        try:
+            body = await stream.read_all(MAX_ERROR_BODY if stream.status >= 300 else 64 * MAX_ERROR_BODY)
+        finally:
+            await stream.aclose()
+        return HttpResponse(stream.status, stream.headers, body, self._clock.now()), None
+
+    async def get_models(self, remaining: float = 10.0) -> Sequence[CatalogueModel]:
+        """What the account lists, by its free listing call. Raises ProviderError or NotImplementedError."""
+        if isinstance(self.provider, HttpProvider):
+            return cast(Sequence[CatalogueModel], await self._drive(self.provider.list_models(), remaining))
+        return ()
+
+    async def get_health(self, remaining: float = 10.0) -> None:
+        """Ask the account whether it works, by its cheapest call. Raises ProviderError if it does not."""
+        if isinstance(self.provider, HttpProvider):
+            await self._drive(self.provider.check_health(), remaining)
+        elif isinstance(self.provider, InProcessProvider):
+            await self.provider.check_health()
+
+    def is_available(self) -> bool:
+        return self.state.available and self.state.auth_valid
+
+    def get_rate_limits(self) -> Headroom:
+        """Limit, remaining and reset, as the provider last reported them."""
+        return self.state.headroom
+
+    def check_quota(self) -> dict[str, int | None]:
+        """Kind of limit → what is left, as last reported."""
+        return {kind: report.remaining for kind, report in self.state.headroom.items()}
+
+    async def aclose(self) -> None:
+        await self._transport.aclose()
+
+
+def _too_slow(seconds: float) -> ProviderError:
+    return provider_error(Failure(FailureKind.TIMEOUT, f"no answer within the {seconds:.3g} s that were left"))
+
+
+class _HttpEvents:
+    """Bytes of a streamed body → events of a decoder."""
+
+    __slots__ = ("_bytes", "_decoder")
+
+    def __init__(self, decoder: StreamDecoder, body: ByteStream) -> None:
+        self._decoder = decoder
+        self._bytes = body
+
+    async def read(self) -> Sequence[StreamEvent] | None:
+        data = await self._bytes.read_chunk()
+        if data:
+            return _as_list(self._decoder.feed(data))
+        rest = _as_list(self._decoder.finish())
+        self._decoder = _ENDED
+        return rest or None
+
+    async def aclose(self) -> None:
+        await self._bytes.aclose()
+
+
+def _as_list(events: Iterable[StreamEvent]) -> list[StreamEvent]:
+    return events if isinstance(events, list) else list(events)
+
+
+class _Ended:
+    def feed(self, data: bytes) -> Iterable[StreamEvent]:
+        return ()
+
+    def finish(self) -> Iterable[StreamEvent]:
+        return ()
+
+
+_ENDED = _Ended()
+
+
+class _InProcessEvents:
+    """An in-process provider's iterator, one event a batch."""
+
+    __slots__ = ("_events",)
+
+    def __init__(self, events: AsyncIterator[StreamEvent]) -> None:
+        self._events = events
+
+    async def read(self) -> Sequence[StreamEvent] | None:
+        try:
+            return [await anext(self._events)]
+        except StopAsyncIteration:
+            return None
+
+    async def aclose(self) -> None:
+        close = getattr(self._events, "aclose", None)
+        if close is not None:
+            await close()

@@ -1,0 +1,138 @@
+"""The decision record: the whole story of one request."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import attrs
+
+from ..errors import Failure
+from ..interfaces.routing import Drop
+from ..wire.messages import Usage
+
+
+@attrs.define(slots=True)
+class AttemptRecord:
+    """One call to one model. Times are UTC epoch seconds."""
+
+    model: str
+    provider: str
+    pool: str
+    started: float
+    first_byte: float | None = None
+    """When the first content came, for streams."""
+    ended: float | None = None
+    status: str = "running"
+    """``running``, ``success``, ``failed`` or ``cancelled``."""
+    failure: Failure | None = None
+    usage: Usage | None = None
+    cost: Decimal | None = None
+    """USD; None where no price is known."""
+    follow_up: str | None = None
+    """What was done after a failure, and why."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able. The provider's own error body is left out: it can repeat what the caller sent."""
+        failure = self.failure
+        return {
+            "model": self.model,
+            "provider": self.provider,
+            "pool": self.pool,
+            "started": self.started,
+            "first_byte": self.first_byte,
+            "ended": self.ended,
+            "status": self.status,
+            "error": None
+            if failure is None
+            else {"kind": failure.kind.value, "status": failure.status, "message": failure.message},
+            "tokens": None
+            if self.usage is None
+            else {
+                "input": self.usage.input,
+                "output": self.usage.output,
+                "cached_input": self.usage.cached_input,
+                "cache_write": self.usage.cache_write,
+                "reasoning": self.usage.reasoning,
+                "audio": self.usage.audio,
+                "estimated": self.usage.estimated,
+            },
+            "cost": None if self.cost is None else str(self.cost),
+            "follow_up": self.follow_up,
+        }
+
+
+@attrs.define(slots=True)
+class DecisionRecord:
+    """What was asked, who was considered, who was called, and what came of it."""
+
+    request_id: str
+    requested: str
+    operation: str
+    delivery: str
+    started: float
+    key: str | None = None
+    pool: str | None = None
+    pools: tuple[str, ...] = ()
+    """Every pool that was resolved, best first."""
+    drops: tuple[Drop, ...] = ()
+    """Candidates left out in the last decision, by stage."""
+    candidates: tuple[str, ...] = ()
+    attempts: list[AttemptRecord] = attrs.field(factory=list[AttemptRecord])
+    ended: float | None = None
+    status: str = "running"
+    """``running``, ``success``, ``failed`` or ``cancelled``."""
+    error: str | None = None
+    routing_seconds: float = 0.0
+    """Spent in the pipeline, all decisions together."""
+    rotations: int = 0
+    upstream_seconds: float = 0.0
+    """Spent waiting for providers."""
+
+    @property
+    def model(self) -> str | None:
+        """The model that was asked last: on success, the one that answered."""
+        return self.attempts[-1].model if self.attempts else None
+
+    @property
+    def provider(self) -> str | None:
+        return self.attempts[-1].provider if self.attempts else None
+
+    @property
+    def replaced_model(self) -> str | None:
+        """The model that was asked first, if another one was asked after it."""
+        return self.attempts[0].model if self.rotations else None
+
+    @property
+    def cost(self) -> Decimal | None:
+        """USD of all attempts; None where no attempt's price is known."""
+        known = [attempt.cost for attempt in self.attempts if attempt.cost is not None]
+        return sum(known, Decimal(0)) if known else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able, with full ids."""
+        reason = next((attempt.follow_up for attempt in reversed(self.attempts) if attempt.follow_up), None)
+        return {
+            "type": "request",
+            "at": self.started,
+            "request_id": self.request_id,
+            "requested": self.requested,
+            "operation": self.operation,
+            "delivery": self.delivery,
+            "key": self.key,
+            "pool": self.pool,
+            "pools": list(self.pools),
+            "dropped": [attrs.asdict(drop) for drop in self.drops],
+            "candidates": list(self.candidates),
+            "model": self.model,
+            "provider": self.provider,
+            "replaced_model": self.replaced_model,
+            "rotation_reason": reason if self.rotations else None,
+            "fallback_chain": [attempt.model for attempt in self.attempts],
+            "attempts": [attempt.to_dict() for attempt in self.attempts],
+            "ended": self.ended,
+            "status": self.status,
+            "error": self.error,
+            "cost": None if self.cost is None else str(self.cost),
+            "routing_ms": round(self.routing_seconds * 1000, 4),
+        }

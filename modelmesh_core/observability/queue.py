@@ -1,0 +1,80 @@
+"""SinkQueue: a bounded queue before each observability connector, so that it can neither slow nor fail a request."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections import deque
+from collections.abc import Sequence
+
+from ..interfaces.observability import Entry, ObservabilitySink
+
+logger = logging.getLogger("modelmesh.observability")
+
+CAPACITY = 10_000
+BATCH = 500
+
+
+class SinkQueue:
+    """Entries wait here until the background task hands them over; what does not fit is dropped and counted.
+
+    ``put`` works from any thread and before ``start``: nothing that was put early is lost.
+    """
+
+    def __init__(self, name: str, sink: ObservabilitySink, *, capacity: int = CAPACITY, interval: float = 0.2) -> None:
+        self.name = name
+        self.dropped = 0
+        self.failures = 0
+        self._sink = sink
+        self._entries: deque[Entry] = deque()
+        self._capacity = capacity
+        self._interval = interval
+        self._task: asyncio.Task[None] | None = None
+
+    def put(self, entry: Entry) -> None:
+        """Queue ``entry``; drop it if the queue is full. Never blocks."""
+        if len(self._entries) >= self._capacity:
+            self.dropped += 1
+        else:
+            self._entries.append(entry)
+
+    def start(self) -> None:
+        """Begin to hand over, in the running event loop."""
+        self._task = asyncio.create_task(self._work(), name=f"modelmesh sink {self.name}")
+
+    async def _work(self) -> None:
+        while True:
+            await self.flush()
+            await asyncio.sleep(self._interval)
+
+    async def flush(self) -> None:
+        """Hand over what is queued now. A batch that the sink refuses is offered once more, then dropped."""
+        while self._entries:
+            batch = [self._entries.popleft() for _ in range(min(BATCH, len(self._entries)))]
+            if not await self._offer(batch) and not await self._offer(batch):
+                self.dropped += len(batch)
+                return
+
+    async def _offer(self, batch: Sequence[Entry]) -> bool:
+        try:
+            await self._sink.write(batch)
+        except Exception as error:  # a stranger's sink may raise anything; it must not reach a request
+            self.failures += 1
+            if self.failures == 1 or self.failures % 100 == 0:
+                logger.warning("observability connector %s failed (%d times): %s", self.name, self.failures, error)
+            return False
+        return True
+
+    async def close(self, drain: float = 5.0) -> None:
+        """Hand over what is left, for at most ``drain`` seconds, and close the sink."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        try:
+            async with asyncio.timeout(drain):
+                await self.flush()
+                await self._sink.close()
+        except Exception as error:
+            logger.warning("observability connector %s did not close: %s", self.name, error)

@@ -1,0 +1,61 @@
+"""RequestLogger: one entry a request, at the level that was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .queue import SinkQueue
+
+LEVELS = ("metadata", "summary", "full")
+
+_METADATA = (
+    "type",
+    "at",
+    "request_id",
+    "requested",
+    "operation",
+    "delivery",
+    "key",
+    "pool",
+    "model",
+    "provider",
+    "ended",
+    "status",
+    "error",
+    "cost",
+    "routing_ms",
+)
+_SUMMARY = (*_METADATA, "replaced_model", "rotation_reason", "fallback_chain", "attempts")
+
+
+class RequestLogger:
+    """Writes finished decision records to its connectors.
+
+    ``metadata``: who, what, when, outcome, cost. ``summary``: the attempts, too. ``full``: the whole decision record,
+    with every candidate that was dropped. Prompts and answers are in none of them.
+    """
+
+    def __init__(self, queues: Sequence[SinkQueue] = (), level: str = "metadata") -> None:
+        self._queues = queues
+        self._keys: tuple[str, ...] | None = None
+        self.level = level
+        self.set_level(level)
+
+    @property
+    def listens(self) -> bool:
+        """Whether anybody would get an entry: nothing is formatted when nobody listens."""
+        return bool(self._queues)
+
+    def set_level(self, level: str) -> None:
+        """Change the level. Raises ValueError if there is none of that name."""
+        if level not in LEVELS:
+            raise ValueError(f"unknown log level {level!r}; expected one of {', '.join(LEVELS)}")
+        self.level = level
+        self._keys = {"metadata": _METADATA, "summary": _SUMMARY, "full": None}[level]
+
+    def log(self, record: Mapping[str, Any]) -> None:
+        """Queue the entry of one decision record (its ``to_dict``)."""
+        entry = record if self._keys is None else {key: record[key] for key in self._keys}
+        for queue in self._queues:
+            queue.put(entry)

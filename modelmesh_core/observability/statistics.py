@@ -1,0 +1,147 @@
+"""StatisticsCollector: counts and latencies per model, provider, pool and key."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from ..execution.records import DecisionRecord
+from ..interfaces.observability import Event
+from ..values import Clock
+from .queue import SinkQueue
+
+SCOPES = ("model", "provider", "pool", "key")
+_MAX_PENDING = 5_000
+_MAX_NAMES = 20_000
+"""Names kept a scope: later ones are counted together under ``(other)``."""
+_SAMPLES = 512
+
+
+class _Series:
+    """What is counted for one model, provider, pool or key."""
+
+    __slots__ = ("counts", "first_tokens", "latencies", "spent")
+
+    def __init__(self) -> None:
+        self.counts: dict[str, int] = {}
+        self.spent = Decimal(0)
+        self.latencies: deque[float] = deque(maxlen=_SAMPLES)
+        self.first_tokens: deque[float] = deque(maxlen=_SAMPLES)
+
+    def add(self, name: str, amount: int = 1) -> None:
+        self.counts[name] = self.counts.get(name, 0) + amount
+
+    def summary(self) -> dict[str, Any]:
+        ranked = sorted(self.latencies)
+        names = ("requests", "success", "failed", "cancelled", "tokens_in", "tokens_out", "rotations", "standby_events")
+        return {
+            **{name: self.counts.get(name, 0) for name in names},
+            "cost": str(self.spent),
+            "latency_mean": sum(ranked) / len(ranked) if ranked else None,
+            **{f"latency_p{share}": _percentile(ranked, share / 100) for share in (50, 95, 99)},
+            "time_to_first_token": sum(self.first_tokens) / len(self.first_tokens) if self.first_tokens else None,
+        }
+
+
+def _percentile(ranked: Sequence[float], share: float) -> float | None:
+    return ranked[min(len(ranked) - 1, int(share * len(ranked)))] if ranked else None
+
+
+class StatisticsCollector:
+    """Takes finished records at the cost of one append; counts them later, in batches."""
+
+    def __init__(self, clock: Clock, queues: Sequence[SinkQueue] = ()) -> None:
+        self._clock = clock
+        self._queues = queues
+        self._pending: deque[DecisionRecord] = deque()
+        self._series: dict[str, dict[str, _Series]] = {scope: {} for scope in SCOPES}
+        self._lock = threading.Lock()
+        self.started = clock.now()
+
+    def record(self, record: DecisionRecord) -> None:
+        """Note a finished request."""
+        self._pending.append(record)
+        if len(self._pending) >= _MAX_PENDING:
+            self._count()
+
+    def on_event(self, event: Event) -> None:
+        """Count standby events."""
+        if event.name == "model_deactivated":
+            with self._lock:
+                for scope in ("model", "provider", "pool"):
+                    self._of(scope, event.data[scope]).add("standby_events")
+
+    def query(self, scope: str, name: str | None = None) -> dict[str, Any]:
+        """Counts of one name, or name → counts of a whole scope. Latencies in seconds, cost in USD.
+
+        Raises ValueError for an unknown scope.
+        """
+        if scope not in SCOPES:
+            raise ValueError(f"unknown scope {scope!r}; expected one of {', '.join(SCOPES)}")
+        self._count()
+        with self._lock:
+            if name is not None:
+                series = self._series[scope].get(name)
+                return (series or _Series()).summary()
+            return {known: series.summary() for known, series in self._series[scope].items()}
+
+    def flush(self) -> None:
+        """Send the running totals to the connectors."""
+        for scope in SCOPES:
+            for name, summary in self.query(scope).items():
+                for queue in self._queues:
+                    queue.put({"type": "statistics", "at": self._clock.now(), "scope": scope, "name": name, **summary})
+
+    def reset(self) -> None:
+        """Forget all counts."""
+        self._count()
+        with self._lock:
+            for series in self._series.values():
+                series.clear()
+
+    def _count(self) -> None:
+        with self._lock:
+            while self._pending:
+                self._count_one(self._pending.popleft())
+
+    def _count_one(self, record: DecisionRecord) -> None:
+        whole: list[_Series] = []
+        if record.pool is not None:
+            whole.append(self._of("pool", record.pool))
+        if record.key is not None:
+            whole.append(self._of("key", record.key))
+        for series in whole:
+            series.add("requests")
+            series.add(record.status)
+            series.add("rotations", record.rotations)
+            if record.status == "success" and record.ended is not None:
+                series.latencies.append(record.ended - record.started)
+        for attempt in record.attempts:
+            own = [self._of("model", attempt.model), self._of("provider", attempt.provider)]
+            for series in own:
+                series.add("requests")
+                series.add(attempt.status)
+                if attempt.status == "success" and attempt.ended is not None:
+                    series.latencies.append(attempt.ended - attempt.started)
+            for series in [*own, *whole]:
+                if attempt.usage is not None:
+                    series.add("tokens_in", attempt.usage.total_input)
+                    series.add("tokens_out", attempt.usage.total_output)
+                if attempt.cost is not None:
+                    series.spent += attempt.cost
+                if attempt.first_byte is not None:
+                    series.first_tokens.append(attempt.first_byte - attempt.started)
+
+    def _of(self, scope: str, name: str) -> _Series:
+        known: dict[str, _Series] = self._series[scope]
+        if name not in known and len(known) >= _MAX_NAMES:
+            name = "(other)"
+        return known.setdefault(name, _Series())
+
+
+def totals(series: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:
+    """Sums of requests, success and failed over a scope, for a one-line summary."""
+    return {name: sum(int(one[name]) for one in series.values()) for name in ("requests", "success", "failed")}
