@@ -1,7 +1,7 @@
 """Attempts: one call to one provider, what follows its failure, streams, and the Router that runs them all."""
 
+from ..interfaces.records import AttemptRecord, DecisionRecord
 from .provider_service import ProviderService, ProviderState
-from .records import AttemptRecord, DecisionRecord
 from .retry import RetryBudget, RetryPolicy
 from .router import Completion, Router
 from .streams import StreamingReply

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..errors import FailureKind
+from ..interfaces.records import AttemptRecord, DecisionRecord
 from ..interfaces.routing import Deactivation, FailedAttempt, Reason
 from ..pools import CapabilityPool, Member
 from ..rotation.policy import counts_as_failure
@@ -13,7 +14,6 @@ from ..state.ledger import Reservation
 from ..state.models import LiveStates
 from ..wire.messages import Headroom, Usage
 from .provider_service import ProviderService
-from .records import AttemptRecord, DecisionRecord
 
 OUTAGE_FAILURES = 3
 """Failures in a row, over all of a provider's models, that count as an outage."""

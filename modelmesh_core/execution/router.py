@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from random import Random
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 from uuid import uuid4
 
 import attrs
 
 from ..errors import CapabilityNotFoundError, ModelMeshError
 from ..interfaces.provider import ProviderCall
+from ..interfaces.records import AttemptRecord, DecisionRecord
 from ..interfaces.routing import Requirements, RoutingContext
 from ..pools import CapabilityPool
 from ..routing import RequestRequirements, RoutingDecision, RoutingPipeline
@@ -20,12 +21,9 @@ from ..values import Clock
 from ..wire.messages import Delivery, Operation, Reply, Request
 from .accounting import Accounting
 from .provider_service import EventSource, ProviderService
-from .records import AttemptRecord, DecisionRecord
 from .retry import RetryBudget
 from .run import Run
 from .streams import OpenStream, StreamingReply, open_until_content
-
-T = TypeVar("T")
 
 
 @attrs.frozen
@@ -117,7 +115,7 @@ class Router:
         """
         options = options or {}
         request = Request(
-            Operation(options.get("operation", self._operation_for(capability))),
+            Operation(options.get("operation", self.operation_for(capability))),
             capability,
             cast(dict[str, Any], options.get("body", {})),
             Delivery(options.get("delivery", Delivery.SYNCHRONOUS)),
@@ -126,7 +124,7 @@ class Router:
         with self.states.lock:
             return self.pipeline.execute(self.context(request))
 
-    def _operation_for(self, name: str) -> Operation:
+    def operation_for(self, name: str) -> Operation:
         """The operation that most members of the named pool or capability are for."""
         request = Request(Operation.CHAT, name, {})
         for pool_id in self.pipeline.resolve(self.context(request)):
@@ -193,7 +191,7 @@ class Router:
             return answer
 
         run = self._run(request)
-        reply = await self._tracked(run, ask)
+        reply = await run.until_answered(ask)
         run.succeeded(reply.usage, reply.headroom, reply.body)
         return Completion(reply, run.record)
 
@@ -210,7 +208,7 @@ class Router:
             return stream
 
         run = self._run(request)
-        stream = await self._tracked(run, ask)
+        stream = await run.until_answered(ask)
         return StreamingReply(stream, run.record, include_usage=request.include_usage, ended=run.stream_ended)
 
     async def batch(self, requests: Iterable[Request], *, concurrency: int = 8) -> list[Completion | ModelMeshError]:
@@ -230,15 +228,6 @@ class Router:
         if not request.id:
             request.id = f"req_{uuid4().hex}"
         return Run(self, request)
-
-    async def _tracked(
-        self, run: Run, ask: Callable[[ProviderService, ProviderCall, AttemptRecord, float], Awaitable[T]]
-    ) -> T:
-        self.in_flight += 1
-        try:
-            return await run.until_answered(ask)
-        finally:
-            self.in_flight -= 1
 
 
 def whole_as_events(reply: Reply) -> EventSource:

@@ -16,6 +16,7 @@ from ..errors import (
     provider_error,
 )
 from ..interfaces.provider import ProviderCall
+from ..interfaces.records import AttemptRecord, DecisionRecord
 from ..interfaces.routing import AttemptState, FailedAttempt, RetryAction, RetryPlan, RoutingContext, Status
 from ..pools import CapabilityPool, Member
 from ..routing import RequestRequirements, RoutingDecision
@@ -23,7 +24,6 @@ from ..routing.requirements import BYTES_PER_TOKEN
 from ..state.ledger import LimitReached, Reservation
 from ..wire.messages import Body, Delivery, Headroom, Request, Usage
 from .provider_service import ProviderService
-from .records import AttemptRecord, DecisionRecord
 from .streams import StreamingReply
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ class Run:
         self._errors: list[ProviderError] = []
         self._context: RoutingContext
         self.attempt: _Attempt
+        router.in_flight += 1
         self.record = DecisionRecord(
             request.id,
             request.model,
@@ -364,6 +365,7 @@ class Run:
         return Usage(input=self._requirements.input_tokens, output=output, estimated=True)
 
     def _close(self, status: str, error: ModelMeshError | None) -> None:
+        self._router.in_flight -= 1
         record = self.record
         record.status = status
         record.ended = self._clock.now()

@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 
 from ..errors import Failure, FailureKind, ProviderError, provider_error
+from ..interfaces.records import DecisionRecord
 from ..wire.messages import EventKind, StreamEvent, Usage
 from .provider_service import EventSource
-from .records import DecisionRecord
 
 FINISH_GRACE = 1.0
 """Seconds to wait for usage and the end mark once the answer is whole."""

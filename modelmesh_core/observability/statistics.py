@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from ..execution.records import DecisionRecord
 from ..interfaces.observability import Event
+from ..interfaces.records import DecisionRecord
 from ..values import Clock
 from .queue import SinkQueue
 
@@ -88,6 +88,14 @@ class StatisticsCollector:
                 return (series or _Series()).summary()
             return {known: series.summary() for known, series in self._series[scope].items()}
 
+    def everything(self) -> dict[str, dict[str, Any]]:
+        """Scope → name → counts."""
+        return {scope: self.query(scope) for scope in SCOPES}
+
+    def connect(self, queues: Sequence[SinkQueue]) -> None:
+        """Send the totals to these connectors from now on."""
+        self._queues = queues
+
     def flush(self) -> None:
         """Send the running totals to the connectors."""
         for scope in SCOPES:
@@ -140,8 +148,3 @@ class StatisticsCollector:
         if name not in known and len(known) >= _MAX_NAMES:
             name = "(other)"
         return known.setdefault(name, _Series())
-
-
-def totals(series: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:
-    """Sums of requests, success and failed over a scope, for a one-line summary."""
-    return {name: sum(int(one[name]) for one in series.values()) for name in ("requests", "success", "failed")}

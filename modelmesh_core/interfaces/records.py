@@ -8,8 +8,8 @@ from typing import Any
 import attrs
 
 from ..errors import Failure
-from ..interfaces.routing import Drop
 from ..wire.messages import Usage
+from .routing import Drop
 
 
 @attrs.define(slots=True)

@@ -1,0 +1,205 @@
+"""AsyncOpenAIClient."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, cast, overload
+
+from ..errors import CapabilityNotFoundError
+from ..execution import Router, StreamingReply
+from ..execution.router import Explanation
+from ..interfaces.records import DecisionRecord
+from ..wire.messages import Delivery, Operation, Request
+from .objects import ChatCompletion, ChatCompletionChunk, CreateEmbeddingResponse, Model, ModelList, UsageTotals
+
+if TYPE_CHECKING:
+    from ..mesh import ModelMesh
+
+Messages = Sequence[Mapping[str, Any]]
+
+
+class AsyncStream:
+    """A streamed chat completion: iterate over its chunks. Leaving early (``close``) cancels the upstream call."""
+
+    def __init__(self, reply: StreamingReply, usage: UsageTotals) -> None:
+        self._reply = reply
+        self._usage = usage
+        self._counted = False
+
+    @property
+    def modelmesh(self) -> DecisionRecord:
+        """Who answers, what was tried; cost and outcome once it has ended."""
+        return self._reply.record
+
+    def __aiter__(self) -> AsyncIterator[ChatCompletionChunk]:
+        return self
+
+    async def __anext__(self) -> ChatCompletionChunk:
+        try:
+            event = await anext(self._reply)
+        except BaseException:
+            self._count()
+            raise
+        return ChatCompletionChunk(event.chunk or {})
+
+    async def close(self) -> None:
+        await self._reply.aclose()
+        self._count()
+
+    def _count(self) -> None:
+        if not self._counted:
+            self._counted = True
+            self._usage.add(self._reply.record)
+
+    async def __aenter__(self) -> AsyncStream:
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        await self.close()
+
+
+class AsyncCompletions:
+    """``client.chat.completions``."""
+
+    def __init__(self, client: AsyncOpenAIClient) -> None:
+        self._client = client
+
+    @overload
+    async def create(
+        self, *, model: str, messages: Messages, stream: Literal[False] = False, **parameters: Any
+    ) -> ChatCompletion: ...
+
+    @overload
+    async def create(
+        self, *, model: str, messages: Messages, stream: Literal[True], **parameters: Any
+    ) -> AsyncStream: ...
+
+    async def create(
+        self, *, model: str, messages: Messages, stream: bool = False, **parameters: Any
+    ) -> ChatCompletion | AsyncStream:
+        """A chat completion from whatever serves ``model``: a pool, a capability or its alias, or a pinned model.
+
+        ``parameters``: everything that the OpenAI API takes, and what your providers add to it. For the mesh:
+        ``timeout`` (seconds), ``session_id``, ``metadata`` of the request (``modelmesh_metadata``), ``extra_body``.
+        """
+        body = {"model": model, "messages": list(messages), **parameters}
+        if stream:
+            body["stream"] = True
+        request = self._client.request(Operation.CHAT, body)
+        if not stream:
+            reply, record = await self._client.complete(request)
+            return ChatCompletion(reply, record)
+        request.include_usage = bool(cast(dict[str, Any], body.get("stream_options") or {}).get("include_usage"))
+        return AsyncStream(await self._client.router.stream(request), self._client.usage)
+
+
+class AsyncChat:
+    """``client.chat``."""
+
+    def __init__(self, client: AsyncOpenAIClient) -> None:
+        self.completions = AsyncCompletions(client)
+
+
+class AsyncEmbeddings:
+    """``client.embeddings``."""
+
+    def __init__(self, client: AsyncOpenAIClient) -> None:
+        self._client = client
+
+    async def create(self, *, model: str, input: Any, **parameters: Any) -> CreateEmbeddingResponse:
+        """Vectors for ``input``: a text, a list of texts, or token ids."""
+        request = self._client.request(Operation.EMBEDDINGS, {"model": model, "input": input, **parameters})
+        reply, record = await self._client.complete(request)
+        return CreateEmbeddingResponse(reply, record)
+
+
+class AsyncModels:
+    """``client.models``: what ``model=`` can name."""
+
+    def __init__(self, client: AsyncOpenAIClient) -> None:
+        self._client = client
+
+    async def list(self) -> ModelList:
+        return self._client.list_models()
+
+    async def retrieve(self, model: str) -> Model:
+        return self._client.retrieve_model(model)
+
+
+class AsyncOpenAIClient:
+    """The OpenAI SDK's asynchronous client, over the mesh. Works in any event loop, and in several at once."""
+
+    def __init__(self, mesh: ModelMesh) -> None:
+        self._mesh = mesh
+        self.chat = AsyncChat(self)
+        self.embeddings = AsyncEmbeddings(self)
+        self.models = AsyncModels(self)
+        self.usage = UsageTotals()
+        """What went through this client so far."""
+
+    @property
+    def router(self) -> Router:
+        return self._mesh.get_router()
+
+    def request(self, operation: Operation, body: dict[str, Any]) -> Request:
+        """A Request of ``body``, with what is meant for the mesh taken out of it."""
+        extra = body.pop("extra_body", None)
+        if extra:
+            body.update(extra)
+        timeout = body.pop("timeout", None)
+        return Request(
+            operation,
+            str(body["model"]),
+            body,
+            Delivery.STREAMING if body.get("stream") else Delivery.SYNCHRONOUS,
+            session_id=body.pop("session_id", None),
+            timeout=None if timeout is None else float(timeout),
+            metadata=body.pop("modelmesh_metadata", None) or {},
+        )
+
+    async def complete(self, request: Request) -> tuple[dict[str, Any], DecisionRecord]:
+        """The reply's body and its record; counts usage."""
+        try:
+            completion = await self.router.complete(request)
+        except BaseException:
+            self.usage.requests += 1
+            self.usage.failed += 1
+            raise
+        self.usage.add(completion.record)
+        return completion.reply.body, completion.record
+
+    def list_models(self) -> ModelList:
+        engine = self._mesh.engine
+        rows = [(pool.id, "modelmesh") for pool in engine.pools.values() if pool.members]
+        if engine.config.allow_pinned_models:
+            rows.extend((model.id, model.provider) for model in engine.models.list_models())
+        data = [{"id": id, "object": "model", "created": 0, "owned_by": owner} for id, owner in rows]
+        return ModelList({"object": "list", "data": data})
+
+    def retrieve_model(self, model: str) -> Model:
+        for row in self.list_models():
+            if row.id == model:
+                return row
+        raise CapabilityNotFoundError(
+            f"no pool or model is named {model!r}.", hint="models.list() shows what there is."
+        )
+
+    def describe(self) -> dict[str, Any]:
+        """What can be asked for: pool → capability, strategy and members with their standing."""
+        status = self._mesh.pool_status()
+        pools = self._mesh.engine.pools
+        return {
+            name: {
+                "capability": pools[name].node,
+                "strategy": pools[name].settings.strategy,
+                "models": {snapshot.model: snapshot.status.value for snapshot in snapshots},
+            }
+            for name, snapshots in status.items()
+        }
+
+    def explain(self, model: str, messages: Messages | None = None, **parameters: Any) -> Explanation:
+        """What would happen to a chat completion, without calling anyone."""
+        if messages is None and not parameters:
+            return self._mesh.explain(model)
+        body = {"model": model, "messages": list(messages or []), **parameters}
+        return self._mesh.explain(self.request(Operation.CHAT, body))

@@ -1,0 +1,129 @@
+"""OpenAIClient: the asynchronous client, run in the mesh's own event loop. All logic is there, none here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+from ..background import BackgroundLoop
+from ..execution.router import Explanation
+from ..interfaces.records import DecisionRecord
+from .asynchronous import AsyncOpenAIClient, AsyncStream, Messages
+from .objects import ChatCompletion, ChatCompletionChunk, CreateEmbeddingResponse, Model, ModelList, UsageTotals
+
+if TYPE_CHECKING:
+    from ..mesh import ModelMesh
+
+
+class Stream:
+    """A streamed chat completion: iterate over its chunks. Leaving early (``close``) cancels the upstream call."""
+
+    def __init__(self, stream: AsyncStream, loop: BackgroundLoop) -> None:
+        self._stream = stream
+        self._loop = loop
+
+    @property
+    def modelmesh(self) -> DecisionRecord:
+        """Who answers, what was tried; cost and outcome once it has ended."""
+        return self._stream.modelmesh
+
+    def __iter__(self) -> Iterator[ChatCompletionChunk]:
+        return self
+
+    def __next__(self) -> ChatCompletionChunk:
+        chunk = self._loop.run(self._next())
+        if chunk is None:
+            raise StopIteration
+        return chunk
+
+    async def _next(self) -> ChatCompletionChunk | None:
+        return await anext(self._stream, None)
+
+    def close(self) -> None:
+        self._loop.run(self._stream.close())
+
+    def __enter__(self) -> Stream:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+
+class Completions:
+    """``client.chat.completions``."""
+
+    def __init__(self, client: AsyncOpenAIClient, loop: BackgroundLoop) -> None:
+        self._client = client
+        self._loop = loop
+
+    @overload
+    def create(
+        self, *, model: str, messages: Messages, stream: Literal[False] = False, **parameters: Any
+    ) -> ChatCompletion: ...
+
+    @overload
+    def create(self, *, model: str, messages: Messages, stream: Literal[True], **parameters: Any) -> Stream: ...
+
+    def create(
+        self, *, model: str, messages: Messages, stream: bool = False, **parameters: Any
+    ) -> ChatCompletion | Stream:
+        """As ``AsyncOpenAIClient.chat.completions.create``."""
+        create = self._client.chat.completions.create
+        if stream:
+            return Stream(self._loop.run(create(model=model, messages=messages, stream=True, **parameters)), self._loop)
+        return self._loop.run(create(model=model, messages=messages, **parameters))
+
+
+class Chat:
+    """``client.chat``."""
+
+    def __init__(self, client: AsyncOpenAIClient, loop: BackgroundLoop) -> None:
+        self.completions = Completions(client, loop)
+
+
+class Embeddings:
+    """``client.embeddings``."""
+
+    def __init__(self, client: AsyncOpenAIClient, loop: BackgroundLoop) -> None:
+        self._client = client
+        self._loop = loop
+
+    def create(self, *, model: str, input: Any, **parameters: Any) -> CreateEmbeddingResponse:
+        """As ``AsyncOpenAIClient.embeddings.create``."""
+        return self._loop.run(self._client.embeddings.create(model=model, input=input, **parameters))
+
+
+class Models:
+    """``client.models``: what ``model=`` can name."""
+
+    def __init__(self, client: AsyncOpenAIClient) -> None:
+        self._client = client
+
+    def list(self) -> ModelList:
+        return self._client.list_models()
+
+    def retrieve(self, model: str) -> Model:
+        return self._client.retrieve_model(model)
+
+
+class OpenAIClient:
+    """The OpenAI SDK's client, over the mesh. Usable from any thread, and where an event loop runs elsewhere."""
+
+    def __init__(self, mesh: ModelMesh) -> None:
+        self._client = AsyncOpenAIClient(mesh)
+        self.chat = Chat(self._client, mesh.background)
+        self.embeddings = Embeddings(self._client, mesh.background)
+        self.models = Models(self._client)
+
+    @property
+    def usage(self) -> UsageTotals:
+        """What went through this client so far."""
+        return self._client.usage
+
+    def describe(self) -> dict[str, Any]:
+        """What can be asked for: pool → capability, strategy and members with their standing."""
+        return self._client.describe()
+
+    def explain(self, model: str, messages: Messages | None = None, **parameters: Any) -> Explanation:
+        """What would happen to a chat completion, without calling anyone."""
+        return self._client.explain(model, messages, **parameters)

@@ -1,0 +1,286 @@
+"""The engine: everything that one configuration makes, built beside the running one and swapped in whole."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from random import Random
+from typing import Any
+
+import attrs
+
+from .capabilities import CapabilityTree
+from .catalogue import ModelDefinition, ModelRegistry
+from .catalogue.assembly import ListedProvider, assemble_models
+from .config import MeshConfig
+from .config.schema import ProviderConfig
+from .errors import ConfigurationError, Problem
+from .execution import ProviderService, RetryPolicy, Router
+from .execution.accounting import Accounting, Observe
+from .execution.prober import Prober
+from .interfaces.provider import ProviderConnector, ProviderSettings
+from .pools import CapabilityPool, Emit
+from .registry import ConnectorRegistry, HookRelay
+from .routing import CapabilityResolver, DeliveryFilter, RequirementFilter, RoutingPipeline, StateFilter
+from .routing.stages import FirstCandidate, PoolSelection, Rotation, SelectorStage
+from .settings import PoolSettings
+from .state.models import LiveStates
+from .transport import Transport, TransportOptions, create_transport
+from .values import Clock, Secret
+from .wire.http import HttpTimeouts
+
+PREDEFINED_POOLS = (
+    "text-generation",
+    "structured-generation",
+    "image-generation",
+    "embeddings",
+    "speech-to-text",
+    "text-to-speech",
+    "vision-understanding",
+)
+"""Present whenever some model fits, and no pool of that name is configured."""
+
+Step = Callable[[str], AbstractContextManager[None]]
+"""Times a named step of initialization, and names it in an error."""
+MakeTransport = Callable[[str, TransportOptions, Clock], Transport]
+
+
+@attrs.frozen
+class Surroundings:
+    """What an engine is built with and does not own: it outlives a reload."""
+
+    registry: ConnectorRegistry
+    states: LiveStates
+    clock: Clock
+    random: Random
+    emit: Emit
+    observe: Observe
+    environ: Mapping[str, str] = os.environ
+    make_transport: MakeTransport = create_transport
+
+
+@attrs.frozen
+class Engine:
+    """One configuration, running."""
+
+    config: MeshConfig
+    tree: CapabilityTree
+    models: ModelRegistry
+    providers: Mapping[str, ProviderService]
+    pools: Mapping[str, CapabilityPool]
+    router: Router
+    prober: Prober
+    life_cycle: HookRelay
+    """Every rotation plugin that is in use, for the hooks of the life cycle."""
+
+    def export(self) -> dict[str, Any]:
+        return {pool.id: pool.export() for pool in self.pools.values()}
+
+    def restore(self, saved: Mapping[str, Any]) -> None:
+        for pool_id, state in saved.items():
+            if pool_id in self.pools:
+                self.pools[pool_id].restore(state)
+
+    async def aclose(self) -> None:
+        """Close every provider. The router must have nothing in flight."""
+        for service in self.providers.values():
+            await service.aclose()
+            service.provider.close()
+
+
+def build_engine(config: MeshConfig, around: Surroundings, step: Step) -> Engine:
+    """Steps 5 to 9: capability tree, models and providers, pools, pipeline, router. Opens no socket."""
+    with step("build the capability tree"):
+        tree = CapabilityTree()
+        for path in config.capabilities:
+            tree.add_node(path)
+    with step("register models and providers"):
+        connectors = {
+            name: around.registry.connector(ProviderConnector, entry.connector)
+            for name, entry in config.providers.items()
+            if entry.enabled
+        }
+        providers = {
+            name: _provider_service(config.providers[name], connector, config.http_engine, around)
+            for name, connector in connectors.items()
+        }
+        listed = {name: ListedProvider(name, _vendor(c), list(c.models())) for name, c in connectors.items()}
+        models = ModelRegistry(tree)
+        models.register_all(assemble_models(config.models.values(), listed, tree))
+    with step("build the pools"):
+        relays = _Relays(around.registry, config)
+        pools = {settings.id: _pool(settings, tree, relays, around) for settings in _pool_settings(config, models)}
+        for pool in pools.values():
+            pool.follow(models.list_models())
+        for name in PREDEFINED_POOLS:
+            if name not in pools and models.find_by_capability(name):
+                pools[name] = _pool(PoolSettings(name), tree, relays, around, is_predefined=True)
+                pools[name].follow(models.list_models())
+        for pool in pools.values():
+            models.subscribe(_following(pool, models))
+    with step("wire the pipeline"):
+        resolver = CapabilityResolver(tree, pools, models, allow_pinned_models=config.allow_pinned_models)
+        core: list[tuple[str, Any]] = [("the core", resolver), ("the core: pool selection", PoolSelection())]
+        pipeline = RoutingPipeline(HookRelay([*relays.everywhere, *core]), pools)
+    with step("create the router"):
+        accounting = Accounting(around.states, pools, providers, around.emit, around.observe)
+        router = Router(pipeline, pools, providers, around.states, accounting, around.clock, around.random)
+        prober = Prober(pools, providers, accounting, around.clock)
+    return Engine(config, tree, models, providers, pools, router, prober, relays.of_all())
+
+
+def _following(pool: CapabilityPool, models: ModelRegistry) -> Callable[[], None]:
+    return lambda: pool.follow(models.list_models())
+
+
+def _vendor(connector: ProviderConnector) -> str:
+    return connector.default_name or connector.id.partition(".")[0]
+
+
+# --- providers -------------------------------------------------------------------------------------------------------
+
+
+def _provider_service(
+    entry: ProviderConfig, connector: ProviderConnector, engine: str, around: Surroundings
+) -> ProviderService:
+    api_key = entry.api_key
+    environment = connector.environment
+    if api_key is None and environment is not None:
+        found = next((around.environ[name] for name in environment.api_key if around.environ.get(name)), None)
+        api_key = Secret(found) if found else None
+    if api_key is None and connector.requires_api_key:
+        names = " or ".join(environment.api_key) if environment is not None else "its variable"
+        raise ConfigurationError(
+            [Problem(f"{connector.id} needs an api_key", ("providers", entry.name))],
+            hint=f"Set {names}, or write api_key: ${{env:NAME}} or ${{secrets:NAME}}.",
+        )
+    base_url = entry.base_url
+    if base_url is None and environment is not None:
+        base_url = next((around.environ[name] for name in environment.base_url if around.environ.get(name)), None)
+    settings = ProviderSettings(
+        entry.name, api_key, base_url or connector.default_base_url, dict(entry.headers), entry.options
+    )
+    try:
+        provider = connector.create(settings)
+    except ValueError as error:
+        raise ConfigurationError([Problem(str(error), ("providers", entry.name))]) from error
+    options = TransportOptions(
+        max_connections=entry.max_connections, proxy_url=entry.proxy_url.reveal() if entry.proxy_url else None
+    )
+    transport = around.make_transport(engine, options, around.clock)
+    timeouts: HttpTimeouts = entry.timeout
+    return ProviderService(entry.name, connector.id, provider, transport, timeouts, around.clock)
+
+
+# --- pools -----------------------------------------------------------------------------------------------------------
+
+
+def _pool_settings(config: MeshConfig, models: ModelRegistry) -> Iterator[PoolSettings]:
+    """The configured pools, every model in them by its full id."""
+
+    def full(names: tuple[str, ...], pool: str, key: str) -> tuple[str, ...]:
+        return tuple(one(name, pool, key) for name in names)
+
+    def one(name: str, pool: str, key: str) -> str:
+        model: ModelDefinition | None = models.find(name)
+        if model is None:
+            disabled = [p.name for p in config.providers.values() if not p.enabled]
+            if disabled and name in config.models:
+                return name  # its provider is switched off for now
+            raise ConfigurationError([Problem(f"no model is named {name!r}", ("pools", pool, key))])
+        return model.id
+
+    for settings in config.pools.values():
+        yield attrs.evolve(
+            settings,
+            models=full(settings.models, settings.id, "models"),
+            model_priority=full(settings.model_priority, settings.id, "model_priority"),
+            model_weights={
+                one(name, settings.id, "model_weights"): weight for name, weight in settings.model_weights.items()
+            },
+        )
+
+
+def _pool(
+    settings: PoolSettings,
+    tree: CapabilityTree,
+    relays: _Relays,
+    around: Surroundings,
+    *,
+    is_predefined: bool = False,
+) -> CapabilityPool:
+    node = tree.find(settings.capability or settings.id)
+    if node is None and settings.capability is not None:
+        node = tree.get_node(settings.capability)  # raises, with a suggestion
+    return CapabilityPool(
+        settings,
+        node=node.path if node is not None else None,
+        relay=relays.of(settings),
+        states=around.states,
+        emit=around.emit,
+        is_predefined=is_predefined,
+    )
+
+
+class _Relays:
+    """One relay for each distinct set of plugins and retry settings: built once, shared by the pools alike."""
+
+    def __init__(self, registry: ConnectorRegistry, config: MeshConfig) -> None:
+        self._registry = registry
+        self.everywhere = [(name, registry.make_plugin("rotation", name)) for name in config.connectors.plugins]
+        self._built: dict[Any, HookRelay] = {}
+        self._used: dict[int, tuple[str, Any]] = {id(plugin): (name, plugin) for name, plugin in self.everywhere}
+        self._core: list[tuple[str, Any]] = [
+            ("the core: delivery", DeliveryFilter()),
+            ("the core: requirements", RequirementFilter()),
+            ("the core: state", StateFilter()),
+            ("the core: rotation", Rotation()),
+        ]
+        self._first_candidate = ("the core: selection", FirstCandidate())
+
+    def of(self, settings: PoolSettings) -> HookRelay:
+        plugins = list(self.everywhere)
+        if settings.selector is not None:
+            plugins.extend(self._scoring(settings.selector, self._plugin(settings.selector)))
+        strategy = self._plugin(settings.strategy)
+        relay = HookRelay([(settings.strategy, strategy)])
+        if relay.implements("select_model"):
+            plugins.append((settings.strategy, strategy))
+        else:
+            plugins.extend(self._scoring(settings.strategy, strategy))
+        if settings.fallback_strategy not in (None, "error"):
+            plugins.append((str(settings.fallback_strategy), self._plugin(str(settings.fallback_strategy))))
+        key = (
+            tuple(id(plugin) for name, plugin in plugins if not isinstance(plugin, SelectorStage)),
+            settings.fallback_strategy == "error",
+            settings.retry,
+            settings.rotate_on_content_filter,
+            settings.selector,
+        )
+        if key not in self._built:
+            retry = RetryPolicy(settings.retry, rotate_on_content_filter=settings.rotate_on_content_filter)
+            core = [*self._core, ("the core: retry", retry)]
+            if settings.fallback_strategy != "error":
+                core.append(self._first_candidate)
+            self._built[key] = HookRelay([*_once(plugins), *core])
+        return self._built[key]
+
+    def _plugin(self, name: str) -> Any:
+        plugin = self._registry.make_plugin("rotation", name)
+        self._used[id(plugin)] = (name, plugin)
+        return plugin
+
+    def _scoring(self, name: str, plugin: Any) -> list[tuple[str, Any]]:
+        scores = HookRelay([(name, plugin)])
+        if not scores.implements("score_model"):
+            raise ConfigurationError(f"rotation connector {name} has neither select_model nor score_model.")
+        return [(f"{name} as selector", SelectorStage(scores.hook.score_model)), (name, plugin)]
+
+    def of_all(self) -> HookRelay:
+        return HookRelay(list(self._used.values()))
+
+
+def _once(plugins: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
+    """Each plugin object once, at its first place: pluggy refuses to register one twice."""
+    return list({id(plugin): (name, plugin) for name, plugin in reversed(plugins)}.values())[::-1]
