@@ -24,6 +24,16 @@ _FACE = {
         "ModelRegistry",
         "Pricing",
     ),
+    ".client": (
+        "AsyncOpenAIClient",
+        "AsyncStream",
+        "ChatCompletion",
+        "ChatCompletionChunk",
+        "CreateEmbeddingResponse",
+        "OpenAIClient",
+        "Stream",
+    ),
+    ".config": ("MeshConfig",),
     ".errors": (
         "AllProvidersExhaustedError",
         "AuthenticationError",
@@ -62,6 +72,7 @@ _FACE = {
         "ProviderSettings",
         "StreamDecoder",
     ),
+    ".interfaces.records": ("AttemptRecord", "DecisionRecord"),
     ".interfaces.routing": (
         "AttemptState",
         "Candidate",
@@ -79,6 +90,8 @@ _FACE = {
     ),
     ".interfaces.secret_store": ("SecretStore", "SecretStoreConnector"),
     ".interfaces.storage": ("Storage", "StorageConnector", "StoredInfo"),
+    ".mesh": ("ModelMesh",),
+    ".openai_dialect": ("OpenAICompatible", "OpenAIStreamDecoder"),
     ".registry": ("ConnectorInfo", "ConnectorRegistry"),
     ".settings": (
         "DeactivationSettings",
