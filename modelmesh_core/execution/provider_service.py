@@ -129,7 +129,7 @@ class ProviderService:
                     request = flow.send(response)
                 except StopIteration as stop:
                     result: Reply | StreamDecoder = stop.value
-                    if isinstance(result, Reply) or held is None:
+                    if isinstance(result, Reply) or not request.stream:
                         return result
                     source, held = _HttpEvents(result, held), None
                     return source
@@ -187,12 +187,13 @@ class _HttpEvents:
 
     __slots__ = ("_bytes", "_decoder")
 
-    def __init__(self, decoder: StreamDecoder, body: ByteStream) -> None:
+    def __init__(self, decoder: StreamDecoder, body: ByteStream | None) -> None:
         self._decoder = decoder
         self._bytes = body
+        """None where the decoder has got the whole body already."""
 
     async def read(self) -> Sequence[StreamEvent] | None:
-        data = await self._bytes.read_chunk()
+        data = await self._bytes.read_chunk() if self._bytes is not None else b""
         if data:
             return _as_list(self._decoder.feed(data))
         rest = _as_list(self._decoder.finish())
@@ -200,7 +201,8 @@ class _HttpEvents:
         return rest or None
 
     async def aclose(self) -> None:
-        await self._bytes.aclose()
+        if self._bytes is not None:
+            await self._bytes.aclose()
 
 
 def _as_list(events: Iterable[StreamEvent]) -> list[StreamEvent]:

@@ -48,7 +48,7 @@ class RetryPolicy:
             wait_fixed(settings.initial_delay)
             if settings.backoff == "fixed"
             else wait_exponential_jitter(
-                initial=settings.initial_delay, max=settings.max_delay, jitter=settings.initial_delay
+                multiplier=settings.initial_delay, max=settings.max_delay, jitter=settings.initial_delay
             )
         )
 

@@ -131,6 +131,7 @@ class Run:
             if decision.decide_again:
                 return None
             with self._router.states.lock:
+                self._context.now = self._clock.now()
                 return self._reserve(decision)
         return attempt
 

@@ -124,9 +124,10 @@ class StreamingReply:
                 self._exhausted = True
             events = self._to_hand_on(batch or ())
             if self._exhausted:
-                await self._finish(None if self._stream.is_whole else _cut("no finish reason and no end mark came"))
-                if not self._stream.is_whole:
-                    raise _cut("no finish reason and no end mark came")
+                cut = None if self._stream.is_whole else _cut("no finish reason and no end mark came")
+                await self._finish(cut)
+                if cut is not None:
+                    raise cut
             if events:
                 return events
         return ()

@@ -1,0 +1,1 @@
+"""Connectors of a vendor that does not exist."""
