@@ -13,7 +13,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-_FACE = {
+FACE = {
     ".capabilities": ("CapabilityNode", "CapabilityTree"),
     ".catalogue": (
         "BatchSettings",
@@ -115,7 +115,7 @@ _FACE = {
     ),
     ".wire.sse": ("SSEDecoder", "ServerSentEvent"),
 }
-_HOME = {name: module for module, names in _FACE.items() for name in names}
+_HOME = {name: module for module, names in FACE.items() for name in names}
 __version__ = "0.1.0"
 __all__ = ["__version__", *sorted(_HOME)]  # pyright: ignore[reportUnsupportedDunderAll]
 

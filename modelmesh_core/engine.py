@@ -252,7 +252,7 @@ class _Relays:
         if settings.fallback_strategy not in (None, "error"):
             plugins.append((str(settings.fallback_strategy), self._plugin(str(settings.fallback_strategy))))
         key = (
-            tuple(id(plugin) for name, plugin in plugins if not isinstance(plugin, SelectorStage)),
+            tuple(id(plugin) for _, plugin in plugins if not isinstance(plugin, SelectorStage)),
             settings.fallback_strategy == "error",
             settings.retry,
             settings.rotate_on_content_filter,

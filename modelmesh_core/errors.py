@@ -84,9 +84,12 @@ class ModelMeshError(Exception):
         self.message = message
         self.hint = hint
         self.code = code
+        self.step: str | None = None
+        """The step of initialization that failed, if it was one."""
 
     def __str__(self) -> str:
-        return f"{self.message} {self.hint}" if self.hint else self.message
+        text = f"{self.message} {self.hint}" if self.hint else self.message
+        return f"{text} (in {self.step})" if self.step else text
 
     @property
     def body(self) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from random import Random
 from time import perf_counter
@@ -172,7 +172,7 @@ class ModelMesh:
         engine.life_cycle.hook.mesh_initialized(mesh=self)
 
     @contextlib.contextmanager
-    def _step(self, name: str) -> Iterator[None]:
+    def _step(self, name: str) -> Generator[None]:
         started = perf_counter()
         try:
             yield

@@ -19,7 +19,7 @@ from .interfaces.routing import (
 from .registry import HookRelay
 from .settings import PoolSettings
 from .state.ledger import Account
-from .state.models import LiveStates, Model
+from .state.models import LiveStates, Model, ModelState
 from .state.standby import Standing
 
 Emit = Callable[[str, Mapping[str, Any]], None]
@@ -31,21 +31,32 @@ _NEVER = float("inf")
 class Member:
     """One model in one pool."""
 
-    __slots__ = ("_account", "_cached", "_fresh_for", "_fresh_until", "model", "order", "pool", "standing")
+    __slots__ = (
+        "_account",
+        "_cached",
+        "_fresh_for",
+        "_fresh_until",
+        "_looked_at",
+        "_state",
+        "definition",
+        "model",
+        "order",
+        "pool",
+        "standing",
+    )
 
     def __init__(self, model: Model, pool: CapabilityPool, order: int) -> None:
         self.model = model
+        self.definition = model.definition
         self.pool = pool
         self.order = order
         self.standing = Standing()
         self._account: Account | None = None
         self._cached: ModelSnapshot | None = None
-        self._fresh_for: tuple[int, int, int] = (-1, -1, -1)
+        self._fresh_for = (-1, -1, -1)
         self._fresh_until = 0.0
-
-    @property
-    def definition(self) -> ModelDefinition:
-        return self.model.definition
+        self._state: ModelState | None = None
+        self._looked_at = -1
 
     @property
     def account(self) -> Account:
@@ -58,21 +69,26 @@ class Member:
 
     def snapshot(self, now: float) -> ModelSnapshot:
         """The immutable view at ``now``; the same object as before when nothing has changed."""
-        state = self.model.state
-        if state is None:
-            version = (0, self.standing.version, 0)
-        else:
-            version = (state.health.version, self.standing.version, state.account.version)
-        if self._cached is not None and version == self._fresh_for and now < self._fresh_until:
-            return self._cached
-        self._fresh_for = version
-        self._cached, self._fresh_until = self._look(now)
+        state = self._state
+        if state is None and self._looked_at != self.pool.states.version:
+            self._looked_at = self.pool.states.version
+            state = self._state = self.model.state
+        if now < self._fresh_until and self._cached is not None:
+            health, standing, account = self._fresh_for
+            if standing == self.standing.version and (
+                state is None or (health == state.health.version and account == state.account.version)
+            ):
+                return self._cached
+        used = (-1, -1) if state is None else (state.health.version, state.account.version)
+        self._fresh_for = (used[0], self.standing.version, used[1])
+        self._cached, self._fresh_until = self._look(state, now)
         return self._cached
 
-    def _look(self, now: float) -> tuple[ModelSnapshot, float]:
-        standing, state = self.standing, self.model.state
+    def _look(self, state: ModelState | None, now: float) -> tuple[ModelSnapshot, float]:
+        standing = self.standing
         status = standing.status(now)
         fresh_until = standing.until if standing.until is not None and now < standing.until else _NEVER
+        is_free = status is not Status.STANDBY and not standing.probe_in_flight
         view: dict[str, Any] = {
             "model": self.model.id,
             "provider": self.definition.provider,
@@ -85,7 +101,7 @@ class Member:
             "is_priced": self.definition.pricing.is_known and not self.definition.pricing.is_free,
         }
         if state is None:
-            return ModelSnapshot(**view), fresh_until
+            return ModelSnapshot(**view, is_available=is_free), fresh_until
         health, account = state.health, state.account
         outcomes = health.outcomes(self.pool.settings.deactivation.error_window)
         outcomes.expire(now)
@@ -104,6 +120,7 @@ class Member:
             latency_p95=health.latency.percentile(0.95),
             time_to_first_token=health.first_token.mean,
             in_flight=account.in_flight,
+            is_available=is_free and refused is None,
             exhausted=refused[0] if refused is not None else None,
             last_request=account.last_request,
             last_failure=health.last_failure,
@@ -240,7 +257,7 @@ class CapabilityPool:
             at = self.members_at(path)
             if len(at) < len(self._members):
                 members = [member for member in members if member.model.id in at]
-        return [Candidate(context, member.model.definition, member.snapshot(now), member.order) for member in members]
+        return [Candidate(context, member.definition, member.snapshot(now), member.order) for member in members]
 
     def select(self, context: RoutingContext, candidates: list[Candidate]) -> Candidate | None:
         """What the pool's strategy chooses among ``candidates``; changes nothing."""

@@ -64,6 +64,7 @@ class _Entry:
     distribution: str
     load: Callable[[], Any]
     plugin: Any = None
+    factory: type | None = None
     record: Any = None
     error: str | None = None
     conflict: bool = False
@@ -146,7 +147,8 @@ class ConnectorRegistry:
                 self._undiscovered = False
                 import importlib_metadata
 
-                self._add_entry_points(importlib_metadata.entry_points(group=GROUP))
+                points: Any = importlib_metadata.entry_points  # pyright: ignore[reportUnknownMemberType]
+                self._add_entry_points(points(group=GROUP))
         return self._entries
 
     def _add_entry_points(self, entry_points: Iterable[Any]) -> list[str]:
@@ -210,6 +212,11 @@ class ConnectorRegistry:
         """The plugin object (a module, or an instance of the class) behind a connector, imported if need be."""
         return self._load(kind, name).plugin
 
+    def make_plugin(self, kind: str, name: str) -> Any:
+        """A plugin for one pool: a new instance where the connector is a class, so that pools share no memory."""
+        entry = self._load(kind, name)
+        return entry.factory() if entry.factory is not None else entry.plugin
+
     def get_connector(self, kind: str, name: str) -> Any:
         """The connector's record (for ``rotation``: its plugin), imported if need be. Raises ConnectorError."""
         entry = self._load(kind, name)
@@ -235,6 +242,7 @@ class ConnectorRegistry:
     def _import(self, entry: _Entry) -> None:
         try:
             loaded = entry.load()
+            entry.factory = loaded if isinstance(loaded, type) else None
             plugin = loaded() if isinstance(loaded, type) else loaded
             if entry.kind != "rotation":
                 entry.record = self._record_of(entry, plugin)
@@ -275,6 +283,7 @@ class ConnectorRegistry:
                 plugin: Any = connector() if isinstance(connector, type) else connector
                 HookRelay([(own_id, plugin)])
                 entry.plugin = plugin
+                entry.factory = connector if isinstance(connector, type) else None
             else:
                 entry.record = connector
             self._entries[kind, own_id] = entry
@@ -298,7 +307,8 @@ class ConnectorRegistry:
         import importlib_metadata
 
         self._known()
-        distributions = list(importlib_metadata.distributions(path=[str(file)]))
+        find: Any = importlib_metadata.distributions  # pyright: ignore[reportUnknownMemberType]
+        distributions = list(find(path=[str(file)]))
         points = [p for d in distributions for p in d.entry_points.select(group=GROUP)]
         if not points:
             raise ConnectorError(f"package {file} declares no entry points in the group {GROUP}.")

@@ -40,7 +40,7 @@ class CapabilityTree:
         self._by_name: dict[str, list[CapabilityNode]] = {}
         self._roots: list[CapabilityNode] = []
         if taxonomy is None:
-            taxonomy = orjson.loads((files(__package__) / "taxonomy.json").read_bytes())
+            taxonomy = orjson.loads((files("modelmesh_core.capabilities") / "taxonomy.json").read_bytes())
         self._grow(None, taxonomy or {})
 
     def _grow(self, parent: CapabilityNode | None, children: Mapping[str, Any] | Iterable[str]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, cast
 
 import attrs
 
@@ -11,6 +11,7 @@ from ..capabilities import CapabilityTree
 from ..errors import ConfigurationError, Problem
 from .definitions import (
     FEATURES,
+    UNCONSTRAINED,
     BatchSettings,
     Constraints,
     DeliverySupport,
@@ -26,6 +27,23 @@ DEFAULT_CAPABILITY = "generation.text-generation.chat-completion"
 CONFIGURED, CATALOGUE, DEFAULT = "configuration", "connector catalogue", "default"
 
 P = TypeVar("P")
+
+_DEFAULTS: dict[type, object] = {
+    DeliverySupport: DeliverySupport(),
+    Constraints: UNCONSTRAINED,
+    Pricing: Pricing(),
+    Limits: Limits(),
+}
+_FIELDS = {
+    kind: tuple((f.name, f"{name}.{f.name}") for f in attrs.fields(kind))
+    for name, kind in (
+        ("delivery", DeliverySupport),
+        ("constraints", Constraints),
+        ("pricing", Pricing),
+        ("limits", Limits),
+    )
+}
+"""Part → (field, its name in ``sources``)."""
 
 
 class ConfiguredModel(Protocol):
@@ -158,11 +176,11 @@ def _define(
         where = f"{CATALOGUE} ({listed.source}, {listed.as_of})" if listed.as_of else f"{CATALOGUE} ({listed.source})"
 
     def part(name: str, kind: type[P], own: Mapping[str, Any]) -> P:
-        base = getattr(listed, name) if listed is not None else kind()
+        base = cast(P, getattr(listed, name) if listed is not None else _DEFAULTS[kind])
         base_source = where if listed is not None else DEFAULT
-        for field in attrs.fields(kind):  # pyright: ignore[reportArgumentType, reportUnknownVariableType]
-            sources[f"{name}.{field.name}"] = CONFIGURED if field.name in own else base_source
-        return attrs.evolve(base, **own)  # pyright: ignore[reportReturnType]
+        for field, full_name in _FIELDS[kind]:
+            sources[full_name] = CONFIGURED if field in own else base_source
+        return attrs.evolve(cast(Any, base), **own) if own else base
 
     if entry.capabilities is not None:
         capabilities, sources["capabilities"] = entry.capabilities, CONFIGURED
@@ -192,5 +210,15 @@ def _define(
         part("pricing", Pricing, entry.pricing),
         part("limits", Limits, entry.limits),
         batch,
-        sources,
+        _shared(sources),
     )
+
+
+_known_sources: dict[tuple[tuple[str, str], ...], Mapping[str, str]] = {}
+
+
+def _shared(sources: dict[str, str]) -> Mapping[str, str]:
+    """One dict for all models whose values came from the same places: a catalogue of thousands has a handful."""
+    if len(_known_sources) > 1000:
+        _known_sources.clear()
+    return _known_sources.setdefault(tuple(sources.items()), sources)

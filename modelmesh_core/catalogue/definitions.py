@@ -141,6 +141,10 @@ class Limits:
     """IANA name; where the provider's day begins."""
 
 
+UNCONSTRAINED = Constraints()
+"""Shared by every model without known constraints, so that filters can pass it over at a glance."""
+
+
 @attrs.frozen
 class ModelDefinition:
     """One model as the mesh knows it."""
@@ -158,7 +162,7 @@ class ModelDefinition:
     """What it is known to do."""
     missing_features: frozenset[str] = frozenset()
     """What it is known not to do. A feature in neither set is unknown, which never excludes the model."""
-    constraints: Constraints = Constraints()
+    constraints: Constraints = UNCONSTRAINED
     pricing: Pricing = Pricing()
     limits: Limits = Limits()
     batch: BatchSettings | None = None

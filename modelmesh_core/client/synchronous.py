@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from ..background import BackgroundLoop
@@ -68,10 +68,13 @@ class Completions:
         self, *, model: str, messages: Messages, stream: bool = False, **parameters: Any
     ) -> ChatCompletion | Stream:
         """As ``AsyncOpenAIClient.chat.completions.create``."""
-        create = self._client.chat.completions.create
+        completions = self._client.chat.completions
         if stream:
-            return Stream(self._loop.run(create(model=model, messages=messages, stream=True, **parameters)), self._loop)
-        return self._loop.run(create(model=model, messages=messages, **parameters))
+            opened: Coroutine[Any, Any, AsyncStream] = completions.create(
+                model=model, messages=messages, stream=True, **parameters
+            )
+            return Stream(self._loop.run(opened), self._loop)
+        return self._loop.run(completions.create(model=model, messages=messages, **parameters))
 
 
 class Chat:

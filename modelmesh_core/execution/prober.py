@@ -18,7 +18,7 @@ PROBE_TIMEOUT = 10.0
 
 
 class Prober:
-    """Probes only in pools with ``probe_interval`` or ``probe_on_start``, and only models on standby for errors or auth.
+    """Probes models on standby for errors or auth, in pools with ``probe_interval`` or ``probe_on_start`` only.
 
     One call serves all models of a provider. Without these settings nothing is ever called: recovery is then left to
     half-open probes by real traffic.

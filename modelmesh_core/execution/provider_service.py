@@ -44,6 +44,9 @@ class ProviderState:
 class EventSource(Protocol):
     """A stream's events, in the batches in which they arrive."""
 
+    headroom: Headroom
+    """What the response's head said of limits."""
+
     async def read(self) -> Sequence[StreamEvent] | None:
         """The next events (perhaps none yet), or None at the end. Raises ProviderError."""
         ...
@@ -129,7 +132,7 @@ class ProviderService:
                     request = flow.send(response)
                 except StopIteration as stop:
                     result: Reply | StreamDecoder = stop.value
-                    if isinstance(result, Reply) or not request.stream:
+                    if isinstance(result, Reply) or held is None:
                         return result
                     source, held = _HttpEvents(result, held), None
                     return source
@@ -140,12 +143,10 @@ class ProviderService:
 
     async def _open(self, request: HttpRequest, timeouts: HttpTimeouts) -> tuple[HttpResponse, ByteStream | None]:
         stream = await self._transport.open(request, timeouts)
-        # Some servers ignore `stream` and answer whole: the connector then gets the body and returns a Reply.
-        is_whole = stream.headers.get("content-type", "").startswith("application/json")
-        if 200 <= stream.status < 300 and not is_whole:
+        if 200 <= stream.status < 300:
             return HttpResponse(stream.status, stream.headers, received_at=self._clock.now()), stream
         try:
-            body = await stream.read_all(MAX_ERROR_BODY if stream.status >= 300 else 64 * MAX_ERROR_BODY)
+            body = await stream.read_all(MAX_ERROR_BODY)
         finally:
             await stream.aclose()
         return HttpResponse(stream.status, stream.headers, body, self._clock.now()), None
@@ -185,15 +186,15 @@ def _too_slow(seconds: float) -> ProviderError:
 class _HttpEvents:
     """Bytes of a streamed body → events of a decoder."""
 
-    __slots__ = ("_bytes", "_decoder")
+    __slots__ = ("_bytes", "_decoder", "headroom")
 
-    def __init__(self, decoder: StreamDecoder, body: ByteStream | None) -> None:
+    def __init__(self, decoder: StreamDecoder, body: ByteStream) -> None:
         self._decoder = decoder
         self._bytes = body
-        """None where the decoder has got the whole body already."""
+        self.headroom = decoder.headroom
 
     async def read(self) -> Sequence[StreamEvent] | None:
-        data = await self._bytes.read_chunk() if self._bytes is not None else b""
+        data = await self._bytes.read_chunk()
         if data:
             return _as_list(self._decoder.feed(data))
         rest = _as_list(self._decoder.finish())
@@ -201,8 +202,7 @@ class _HttpEvents:
         return rest or None
 
     async def aclose(self) -> None:
-        if self._bytes is not None:
-            await self._bytes.aclose()
+        await self._bytes.aclose()
 
 
 def _as_list(events: Iterable[StreamEvent]) -> list[StreamEvent]:
@@ -210,6 +210,8 @@ def _as_list(events: Iterable[StreamEvent]) -> list[StreamEvent]:
 
 
 class _Ended:
+    headroom: Headroom = {}
+
     def feed(self, data: bytes) -> Iterable[StreamEvent]:
         return ()
 
@@ -223,10 +225,11 @@ _ENDED = _Ended()
 class _InProcessEvents:
     """An in-process provider's iterator, one event a batch."""
 
-    __slots__ = ("_events",)
+    __slots__ = ("_events", "headroom")
 
     def __init__(self, events: AsyncIterator[StreamEvent]) -> None:
         self._events = events
+        self.headroom: Headroom = {}
 
     async def read(self) -> Sequence[StreamEvent] | None:
         try:

@@ -24,6 +24,7 @@ from .provider_service import EventSource, ProviderService
 from .retry import RetryBudget
 from .run import Run
 from .streams import OpenStream, StreamingReply, open_until_content
+from .whole import WholeReplyEvents
 
 
 @attrs.frozen
@@ -201,7 +202,7 @@ class Router:
 
         async def ask(service: ProviderService, call: ProviderCall, attempt: AttemptRecord, left: float) -> OpenStream:
             answer = await service.execute(call, left)
-            source: EventSource = whole_as_events(answer) if isinstance(answer, Reply) else answer
+            source: EventSource = WholeReplyEvents(answer) if isinstance(answer, Reply) else answer
             limit = run.first_token_limit
             stream = await open_until_content(source, left if limit is None else min(limit, left))
             attempt.first_byte = self.clock.now()
@@ -228,10 +229,3 @@ class Router:
         if not request.id:
             request.id = f"req_{uuid4().hex}"
         return Run(self, request)
-
-
-def whole_as_events(reply: Reply) -> EventSource:
-    """A whole answer as the stream it should have been: for servers that ignore ``stream``."""
-    from .whole import WholeReplyEvents
-
-    return WholeReplyEvents(reply)

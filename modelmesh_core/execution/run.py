@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Ask = Callable[[ProviderService, ProviderCall, AttemptRecord, float], Awaitable[T]]
-_NO_HEADROOM: Headroom = {}
 
 
 class _Attempt:
@@ -360,7 +359,7 @@ class Run:
             error.model, error.provider = attempt.record.model, attempt.record.provider
             self._close("failed", error)
         else:
-            self.succeeded(usage, _NO_HEADROOM)
+            self.succeeded(usage, reply.headroom)
 
     def _estimate(self, output: int) -> Usage:
         return Usage(input=self._requirements.input_tokens, output=output, estimated=True)

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 
 from ..errors import Failure, FailureKind, ProviderError, provider_error
 from ..interfaces.records import DecisionRecord
-from ..wire.messages import EventKind, StreamEvent, Usage
+from ..wire.messages import EventKind, Headroom, StreamEvent, Usage
 from .provider_service import EventSource
 
 FINISH_GRACE = 1.0
@@ -105,6 +105,11 @@ class StreamingReply:
     @property
     def finish_reason(self) -> str | None:
         return self._stream.finish_reason
+
+    @property
+    def headroom(self) -> Headroom:
+        """What the provider said is left."""
+        return self._stream.source.headroom
 
     async def read(self) -> Sequence[StreamEvent]:
         """The next events to hand on, as they arrived together; empty at the end. Raises ProviderError."""

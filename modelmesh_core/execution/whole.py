@@ -1,4 +1,4 @@
-"""A whole chat completion told as a stream: for servers that ignore ``stream``, and for tests."""
+"""A whole chat completion told as a stream: for connectors that cannot stream."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ class WholeReplyEvents:
 
     def __init__(self, reply: Reply) -> None:
         self._batches: list[Sequence[StreamEvent]] = [list(_events(reply))]
+        self.headroom = reply.headroom
 
     async def read(self) -> Sequence[StreamEvent] | None:
         return self._batches.pop() if self._batches else None

@@ -18,7 +18,7 @@ from ..catalogue.definitions import BatchSettings, Constraints, DeliverySupport,
 from ..errors import Failure
 from ..values import Secret
 from ..wire.http import HttpRequest, HttpResponse
-from ..wire.messages import Body, Operation, Reply, StreamEvent
+from ..wire.messages import Body, Headroom, Operation, Reply, StreamEvent
 
 
 @attrs.frozen
@@ -75,6 +75,9 @@ class ProviderCall:
 
 class StreamDecoder(Protocol):
     """Fed a streamed body's bytes, cut anywhere; gives events in the OpenAI chunk shape."""
+
+    headroom: Headroom
+    """What the response's head said of limits; empty if nothing."""
 
     def feed(self, data: bytes) -> Iterable[StreamEvent]:
         """Events completed by ``data``. Raise ``provider_error`` only for what cannot be skipped."""

@@ -96,6 +96,8 @@ class ModelSnapshot:
     """What was used through this pool in its ``quota_window``."""
     failed_probes: int = 0
     """Cooldowns in a row; each is twice as long as the one before."""
+    is_available: bool = True
+    """Whether a request may go to it: not on standby, not being probed, no limit used up."""
     exhausted: str | None = None
     """The limit in ``models.<id>.limits`` that is used up, if any."""
     probe_in_flight: bool = False

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from ..capabilities import CapabilityTree
-from ..catalogue import ModelDefinition, ModelRegistry
+from ..catalogue import Constraints, ModelDefinition, ModelRegistry
+from ..catalogue.definitions import UNCONSTRAINED
 from ..errors import CapabilityNotFoundError
 from ..interfaces.routing import (
     Candidate,
     Deactivation,
     FailedAttempt,
     ModelSnapshot,
+    Requirements,
     RoutingContext,
     Status,
     hookimpl,
@@ -133,15 +135,20 @@ class DeliveryFilter:
 
     @hookimpl
     def filter_delivery(self, context: RoutingContext, candidates: Sequence[Candidate]) -> Sequence[Candidate]:
-        request = context.request
-        delivery, operation = request.delivery, request.operation
+        delivery, operation = context.request.delivery, context.request.operation
+        attribute = delivery.value
+        kept = [
+            candidate
+            for candidate in candidates
+            if operation in candidate.model.operations and getattr(candidate.model.delivery, attribute)
+        ]
 
-        def refused(candidate: Candidate) -> str | None:
+        def why(candidate: Candidate) -> str:
             if operation not in candidate.model.operations:
                 return f"is not a model for {operation.value}"
-            return None if candidate.model.delivery.supports(delivery) else f"has no {delivery.value} delivery"
+            return f"has no {attribute} delivery"
 
-        return _keep(context, candidates, refused)
+        return _explained(context, candidates, kept, why)
 
 
 class RequirementFilter:
@@ -149,37 +156,40 @@ class RequirementFilter:
 
     @hookimpl
     def filter_requirements(self, context: RoutingContext, candidates: Sequence[Candidate]) -> Sequence[Candidate]:
-        needs = context.requirements
-        features = needs.features
+        features = context.requirements.features
         excluded, pinned = context.excluded, context.pinned_model
+        simple = not features and not excluded and pinned is None
+        kept = [
+            candidate
+            for candidate in candidates
+            if (simple and candidate.model.constraints is UNCONSTRAINED) or self._refusal(candidate, context) is None
+        ]
+        return _explained(context, candidates, kept, lambda candidate: str(self._refusal(candidate, context)))
 
-        def refused(candidate: Candidate) -> str | None:
-            model = candidate.model
-            if pinned is not None and model.id != pinned:
-                return "is not the pinned model"
-            if model.id in excluded:
-                return excluded[model.id]
-            if not features.isdisjoint(model.missing_features):
-                return f"lacks {', '.join(sorted(features & model.missing_features))}"
-            constraints = model.constraints
-            if constraints is _UNCONSTRAINED:
-                return None
-            window, longest = constraints.context_window, constraints.max_output_tokens
-            if window is not None and needs.input_tokens + (needs.max_output_tokens or 0) > window:
-                return f"its context window of {window} tokens is too small for about {needs.input_tokens}"
-            if longest is not None and needs.max_output_tokens is not None and needs.max_output_tokens > longest:
-                return f"gives at most {longest} tokens, {needs.max_output_tokens} are asked for"
-            if constraints.max_images is not None and needs.images > constraints.max_images:
-                return f"takes at most {constraints.max_images} images"
-            languages = constraints.supported_languages
-            if languages and needs.language is not None and needs.language not in languages:
-                return f"does not know the language {needs.language!r}"
-            return None
-
-        return _keep(context, candidates, refused)
+    def _refusal(self, candidate: Candidate, context: RoutingContext) -> str | None:
+        model, needs = candidate.model, context.requirements
+        if context.pinned_model is not None and model.id != context.pinned_model:
+            return "is not the pinned model"
+        if model.id in context.excluded:
+            return context.excluded[model.id]
+        if not needs.features.isdisjoint(model.missing_features):
+            return f"lacks {', '.join(sorted(needs.features & model.missing_features))}"
+        return None if model.constraints is UNCONSTRAINED else _constraint(model.constraints, needs)
 
 
-_UNCONSTRAINED = ModelDefinition("", "", "").constraints
+def _constraint(constraints: Constraints, needs: Requirements) -> str | None:
+    """Which constraint the request does not fit, if any."""
+    window, longest, asked = constraints.context_window, constraints.max_output_tokens, needs.max_output_tokens
+    if window is not None and needs.input_tokens + (asked or 0) > window:
+        return f"its context window of {window} tokens is too small for about {needs.input_tokens}"
+    if longest is not None and asked is not None and asked > longest:
+        return f"gives at most {longest} tokens, {asked} are asked for"
+    if constraints.max_images is not None and needs.images > constraints.max_images:
+        return f"takes at most {constraints.max_images} images"
+    languages = constraints.supported_languages
+    if languages and needs.language is not None and needs.language not in languages:
+        return f"does not know the language {needs.language!r}"
+    return None
 
 
 class StateFilter:
@@ -187,29 +197,30 @@ class StateFilter:
 
     @hookimpl
     def filter_state(self, context: RoutingContext, candidates: Sequence[Candidate]) -> Sequence[Candidate]:
-        return _keep(context, candidates, _unavailable)
+        kept = [candidate for candidate in candidates if candidate.snapshot.is_available]
+        return _explained(context, candidates, kept, _why_unavailable)
 
 
-def _unavailable(candidate: Candidate) -> str | None:
+def _why_unavailable(candidate: Candidate) -> str:
     snapshot = candidate.snapshot
     if snapshot.status is Status.STANDBY:
         reason = snapshot.deactivation_reason.value if snapshot.deactivation_reason else "unknown"
         return f"is on standby ({reason})"
-    if snapshot.probe_in_flight:
-        return "is half-open and being probed"
-    return f"its {snapshot.exhausted} is used up" if snapshot.exhausted is not None else None
+    return "is half-open and being probed" if snapshot.probe_in_flight else f"its {snapshot.exhausted} is used up"
 
 
-def _keep(
-    context: RoutingContext, candidates: Sequence[Candidate], refused: Callable[[Candidate], str | None]
+def _explained(
+    context: RoutingContext,
+    candidates: Sequence[Candidate],
+    kept: Sequence[Candidate],
+    why: Callable[[Candidate], str],
 ) -> Sequence[Candidate]:
-    kept: list[Candidate] = []
-    for candidate in candidates:
-        reason = refused(candidate)
-        if reason is None:
-            kept.append(candidate)
-        else:
-            context.drop(candidate, reason)
+    """``kept``, with a reason noted for everybody else. Costs nothing while everybody stays."""
+    if len(kept) < len(candidates):
+        ids = {candidate.model.id for candidate in kept}
+        for candidate in candidates:
+            if candidate.model.id not in ids:
+                context.drop(candidate, why(candidate))
     return kept
 
 

@@ -49,6 +49,8 @@ class LiveStates:
     def __init__(self) -> None:
         self.lock = threading.RLock()
         self.ledger = Ledger(self.lock)
+        self.version = 0
+        """Grows when a model gets a state, or states are restored: until then, an unused model stays unused."""
         self._models: dict[str, ModelState] = {}
         self._saved: dict[str, Mapping[str, Any]] = {}
 
@@ -68,6 +70,7 @@ class LiveStates:
             health = ModelHealth(model_id)
             if model_id in self._saved:
                 health.restore(self._saved.pop(model_id))
+            self.version += 1
             state = self._models[model_id] = ModelState(health, self.ledger.account(f"model:{model_id}", timezone))
             return state
 
@@ -82,6 +85,7 @@ class LiveStates:
         with self.lock:
             self.ledger.restore(saved.get("ledger", {}))
             self._saved = dict(saved.get("health", {}))
+            self.version += 1
             for model_id, state in self._models.items():
                 if model_id in self._saved:
                     state.health.restore(self._saved.pop(model_id))

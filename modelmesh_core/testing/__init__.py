@@ -15,7 +15,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-_FACE = {
+FACE = {
     "FakeClock": ".clock",
     "FakeUpstream": ".upstream",
     "DictStorage": ".storage",
@@ -23,12 +23,12 @@ _FACE = {
     "SecretStoreConformance": ".conformance",
     "StorageConformance": ".conformance",
 }
-__all__ = sorted(["answers", *_FACE])  # pyright: ignore[reportUnsupportedDunderAll]
+__all__ = sorted(["answers", *FACE])  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> Any:
     if name == "answers":
         return import_module(".answers", __name__)
-    if name not in _FACE:
+    if name not in FACE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_FACE[name], __name__), name)
+    return getattr(import_module(FACE[name], __name__), name)

@@ -36,6 +36,9 @@ class Operation(StrEnum):
     BATCH = "batch"
     FILES = "files"
 
+    # Enum hashes by name, in Python: too slow for a filter over thousands, and unequal to the hash of its value.
+    __hash__ = str.__hash__
+
 
 class Delivery(StrEnum):
     """How the caller wants the answer."""

@@ -1,6 +1,6 @@
 """Conformance suites: classes of pytest tests that a connector's own test class inherits.
 
-    from modelmesh_core.testing.conformance import StorageConformance
+    from modelmesh_core.testing import StorageConformance
 
     class TestAcmeStorage(StorageConformance):
         def make(self, folder, clock):

@@ -1,4 +1,4 @@
-"""What the suites share: a clock that stands still, and async tests that need no pytest plugin."""
+"""What the suites share: async tests that need no pytest plugin."""
 
 from __future__ import annotations
 
@@ -9,26 +9,6 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 Suite = TypeVar("Suite")
 P = ParamSpec("P")
-
-
-class StandingClock:
-    """A ``Clock`` that moves only by ``advance`` and ``sleep``."""
-
-    def __init__(self, now: float = 1_800_000_000.0) -> None:
-        self._now = now
-
-    def now(self) -> float:
-        return self._now
-
-    def monotonic(self) -> float:
-        return self._now
-
-    async def sleep(self, seconds: float) -> None:
-        self.advance(seconds)
-        await asyncio.sleep(0)
-
-    def advance(self, seconds: float) -> None:
-        self._now += seconds
 
 
 def in_loop(

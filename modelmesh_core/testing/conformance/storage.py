@@ -11,8 +11,9 @@ from pathlib import Path
 
 from modelmesh_core import Clock, Storage, SystemClock
 
+from ..clock import FakeClock
 from ._processes import run_in_processes
-from ._support import StandingClock, in_loop
+from ._support import in_loop
 
 PROCESSES, ADDS = 8, 25
 
@@ -36,14 +37,14 @@ class StorageConformance(ABC):
         takes it as a prefix.
         """
 
-    async def pass_time(self, clock: StandingClock, seconds: float) -> None:
+    async def pass_time(self, clock: FakeClock, seconds: float) -> None:
         """Let ``seconds`` go by for the store's leases. Overridden where they follow another clock than ``clock``."""
         clock.advance(seconds)
 
     @contextlib.asynccontextmanager
     async def opened(self, folder: Path, clock: Clock | None = None) -> AsyncGenerator[Storage]:
         """A storage that is open for the length of the block."""
-        storage = self.make(folder, clock or StandingClock())
+        storage = self.make(folder, clock or FakeClock())
         await storage.open()
         try:
             yield storage
@@ -233,7 +234,7 @@ class StorageConformance(ABC):
 
     @in_loop
     async def test_a_lease_expires(self, tmp_path: Path) -> None:
-        clock = StandingClock()
+        clock = FakeClock()
         async with self.opened(tmp_path, clock) as storage:
             await storage.acquire("leader", "one", self.lease)
             await self.pass_time(clock, self.lease * 1.5)
@@ -245,7 +246,7 @@ class StorageConformance(ABC):
 
     @in_loop
     async def test_a_renewed_lease_runs_on(self, tmp_path: Path) -> None:
-        clock = StandingClock()
+        clock = FakeClock()
         async with self.opened(tmp_path, clock) as storage:
             assert not await storage.renew("leader", "one", self.lease), "nobody holds it yet"
             await storage.acquire("leader", "one", self.lease)

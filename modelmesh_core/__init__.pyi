@@ -1,0 +1,158 @@
+# Made by tools/make_face.py from __init__.py: do not edit.
+
+from .capabilities import (
+    CapabilityNode as CapabilityNode,
+    CapabilityTree as CapabilityTree,
+)
+from .catalogue import (
+    BatchSettings as BatchSettings,
+    Constraints as Constraints,
+    DeliverySupport as DeliverySupport,
+    Limits as Limits,
+    ModelDefinition as ModelDefinition,
+    ModelRegistry as ModelRegistry,
+    Pricing as Pricing,
+)
+from .client import (
+    AsyncOpenAIClient as AsyncOpenAIClient,
+    AsyncStream as AsyncStream,
+    ChatCompletion as ChatCompletion,
+    ChatCompletionChunk as ChatCompletionChunk,
+    CreateEmbeddingResponse as CreateEmbeddingResponse,
+    OpenAIClient as OpenAIClient,
+    Stream as Stream,
+)
+from .config import (
+    MeshConfig as MeshConfig,
+)
+from .errors import (
+    AllProvidersExhaustedError as AllProvidersExhaustedError,
+    AuthenticationError as AuthenticationError,
+    BudgetExceededError as BudgetExceededError,
+    CapabilityNotFoundError as CapabilityNotFoundError,
+    ConfigurationError as ConfigurationError,
+    ConnectorError as ConnectorError,
+    ContentFilterError as ContentFilterError,
+    ContextLengthError as ContextLengthError,
+    Failure as Failure,
+    FailureKind as FailureKind,
+    InvalidRequestError as InvalidRequestError,
+    ModelMeshError as ModelMeshError,
+    NoActiveModelError as NoActiveModelError,
+    Problem as Problem,
+    ProviderError as ProviderError,
+    ProviderTimeoutError as ProviderTimeoutError,
+    RateLimitError as RateLimitError,
+    RoutingError as RoutingError,
+    SecretNotFoundError as SecretNotFoundError,
+    StorageError as StorageError,
+    provider_error as provider_error,
+)
+from .hookspecs import (
+    hookimpl as hookimpl,
+)
+from .interfaces.discovery import (
+    DiscoveryConnector as DiscoveryConnector,
+    DiscoveryService as DiscoveryService,
+)
+from .interfaces.observability import (
+    EVENTS as EVENTS,
+    Entry as Entry,
+    Event as Event,
+    ObservabilityConnector as ObservabilityConnector,
+    ObservabilitySink as ObservabilitySink,
+)
+from .interfaces.provider import (
+    CatalogueModel as CatalogueModel,
+    EnvironmentKey as EnvironmentKey,
+    Flow as Flow,
+    HttpProvider as HttpProvider,
+    InProcessProvider as InProcessProvider,
+    Provider as Provider,
+    ProviderCall as ProviderCall,
+    ProviderConnector as ProviderConnector,
+    ProviderSettings as ProviderSettings,
+    StreamDecoder as StreamDecoder,
+)
+from .interfaces.records import (
+    AttemptRecord as AttemptRecord,
+    DecisionRecord as DecisionRecord,
+)
+from .interfaces.routing import (
+    AttemptState as AttemptState,
+    Candidate as Candidate,
+    Deactivation as Deactivation,
+    FailedAttempt as FailedAttempt,
+    ModelSnapshot as ModelSnapshot,
+    PoolView as PoolView,
+    Reason as Reason,
+    RetryAction as RetryAction,
+    RetryPlan as RetryPlan,
+    RoutingContext as RoutingContext,
+    SelectionStrategy as SelectionStrategy,
+    Status as Status,
+    WindowUsage as WindowUsage,
+)
+from .interfaces.secret_store import (
+    SecretStore as SecretStore,
+    SecretStoreConnector as SecretStoreConnector,
+)
+from .interfaces.storage import (
+    Storage as Storage,
+    StorageConnector as StorageConnector,
+    StoredInfo as StoredInfo,
+)
+from .mesh import (
+    ModelMesh as ModelMesh,
+)
+from .openai_dialect import (
+    OpenAICompatible as OpenAICompatible,
+    OpenAIStreamDecoder as OpenAIStreamDecoder,
+)
+from .registry import (
+    ConnectorInfo as ConnectorInfo,
+    ConnectorRegistry as ConnectorRegistry,
+)
+from .settings import (
+    DeactivationSettings as DeactivationSettings,
+    MaintenanceWindow as MaintenanceWindow,
+    PoolSettings as PoolSettings,
+    RateLimitSettings as RateLimitSettings,
+    RecoverySettings as RecoverySettings,
+    RetrySettings as RetrySettings,
+)
+from .values import (
+    Clock as Clock,
+    Duration as Duration,
+    Money as Money,
+    Secret as Secret,
+    Size as Size,
+    SystemClock as SystemClock,
+    parse_duration as parse_duration,
+    parse_size as parse_size,
+)
+from .wire.http import (
+    Headers as Headers,
+    HttpRequest as HttpRequest,
+    HttpResponse as HttpResponse,
+    HttpTimeouts as HttpTimeouts,
+    retry_after_seconds as retry_after_seconds,
+)
+from .wire.messages import (
+    Delivery as Delivery,
+    EventKind as EventKind,
+    LimitReport as LimitReport,
+    Operation as Operation,
+    Reply as Reply,
+    Request as Request,
+    StreamEvent as StreamEvent,
+    Usage as Usage,
+)
+from .wire.sse import (
+    SSEDecoder as SSEDecoder,
+    ServerSentEvent as ServerSentEvent,
+)
+
+FACE: dict[str, tuple[str, ...]]
+__version__: str
+__all__: list[str]

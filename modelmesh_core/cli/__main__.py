@@ -1,0 +1,7 @@
+"""``python -m modelmesh_core.cli``: the same as the script ``modelmesh``."""
+
+import sys
+
+from . import main
+
+sys.exit(main())

@@ -1,0 +1,267 @@
+"""What a configuration can say beside its pools: one attrs class for each section.
+
+Durations are seconds, sizes bytes. Every default here is the documented default. The classes are the single source
+of what is accepted: the loader, the error messages and the JSON Schema are all made from them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+import attrs
+
+from ..catalogue.definitions import BatchSettings, Constraints, DeliverySupport, Limits, Pricing
+from ..settings import PoolSettings
+from ..values import Duration, Secret, Size
+from ..wire.http import HttpTimeouts
+
+DEFAULT_SECRET_STORE = "modelmesh.env.v1"
+
+TimeZone = Annotated[str, "time zone"]
+Cron = Annotated[str, "cron"]
+Url = Annotated[str, "url"]
+Sha256 = Annotated[str, "sha256"]
+ErrorCode = Annotated[int | str, "error code"]
+Endpoint = Annotated[str, "endpoint"]
+
+OneOrMany = Annotated[tuple[str, ...], "one or many"]
+"""Written as one text or as a list."""
+CapabilityPaths = Annotated[tuple[str, ...], "capability paths"]
+"""Written as a list of dotted paths or as a nested mapping."""
+Features = Annotated[Mapping[str, bool], "features"]
+"""Written as a mapping or as a list of what the model can do."""
+Options = Annotated[Any, "options"]
+"""Keys that the section itself does not know: the connector's own."""
+
+
+@attrs.frozen
+class SecretsConfig:
+    """Where ``${secrets:NAME}`` comes from."""
+
+    store: OneOrMany = (DEFAULT_SECRET_STORE,)
+    """Secret stores, asked in this order."""
+    cache_ttl: Duration = 300.0
+    cache_enabled: bool = True
+    reload_on_rotation: bool = False
+    """Read secrets again when a provider refuses a key."""
+    fail_on_missing: bool = True
+    """Refuse to start when a reference has no value; otherwise the key that holds it counts as left out."""
+    options: Options = attrs.field(factory=dict[str, Any], repr=False)
+    """Id of each store → instance of that store's options class (None if it has none)."""
+
+
+@attrs.frozen
+class AuthConfig:
+    """How a provider knows the caller."""
+
+    method: Literal["api_key"] = "api_key"
+
+
+@attrs.frozen
+class ProviderConfig:
+    """One account at a provider."""
+
+    name: str
+    connector: str = ""
+    """Id of a provider connector. Defaults to the entry's name."""
+    enabled: bool = True
+    api_key: Secret | None = None
+    """Write a reference: ``${env:NAME}`` or ``${secrets:NAME}``."""
+    base_url: Url | None = None
+    timeout: HttpTimeouts = HttpTimeouts()
+    """A bare duration sets ``total``."""
+    auth: AuthConfig = AuthConfig()
+    headers: Mapping[str, Secret] = attrs.field(factory=dict[str, Secret], repr=False)
+    """Sent with every request. Values are treated as secrets."""
+    max_connections: int | None = 1000
+    proxy_url: Secret | None = None
+    """An HTTP proxy on the way to the provider; a secret because it may hold a password."""
+    options: Options = attrs.field(default=None, repr=False)
+    """Instance of the connector's options class; None if it has none."""
+
+
+@attrs.frozen
+class ModelConfig:
+    """One model. What is left out (None, or a key absent from a mapping) comes from the connector's catalogue."""
+
+    id: str
+    provider: str | None = None
+    """Name of an entry in ``providers``."""
+    upstream_model: str | None = None
+    """What the vendor is sent, byte for byte. Defaults to the id after its first dot."""
+    capabilities: tuple[str, ...] | None = None
+    """Leaves of the capability tree."""
+    delivery: Annotated[Mapping[str, Any], DeliverySupport] = attrs.field(factory=dict[str, Any])
+    batch: Annotated[Mapping[str, Any], BatchSettings] = attrs.field(factory=dict[str, Any])
+    features: Features = attrs.field(factory=dict[str, bool])
+    """Feature → whether the model has it. A list says that it has them."""
+    constraints: Annotated[Mapping[str, Any], Constraints] = attrs.field(factory=dict[str, Any])
+    pricing: Annotated[Mapping[str, Any], Pricing] = attrs.field(factory=dict[str, Any])
+    """USD; tokens per 1M."""
+    limits: Annotated[Mapping[str, Any], Limits] = attrs.field(factory=dict[str, Any])
+
+
+@attrs.frozen
+class LockingConfig:
+    """How processes that share a storage keep apart."""
+
+    enabled: bool = True
+    timeout: Duration = 30.0
+    retry_interval: Duration = 1.0
+    lease: Duration = 30.0
+
+
+@attrs.frozen
+class StorageConfig:
+    """Where state outlives the process."""
+
+    connector: str | None = None
+    """Id of a storage connector. Left out: memory in the library, SQLite in the gateway and the command line."""
+    sync_policy: Literal["in-memory", "sync-on-boundary", "periodic", "immediate"] | None = None
+    sync_interval: Duration = 300.0
+    """For ``periodic``."""
+    format: Literal["json"] = "json"
+    locking: LockingConfig = LockingConfig()
+    options: Options = attrs.field(default=None, repr=False)
+    """Instance of the connector's options class; None if it has none."""
+
+
+@attrs.frozen
+class SinkConfig:
+    """One destination of events, request records or statistics."""
+
+    connector: str
+    """Id of an observability connector."""
+    options: Options = attrs.field(default=None, repr=False)
+    """Instance of the connector's options class; None if it has none."""
+
+
+Sinks = Annotated[tuple[SinkConfig, ...], "sinks"]
+"""Written as an id, a mapping of ``connector`` and its options, or a list of these."""
+
+
+@attrs.frozen
+class RoutingLogConfig:
+    """Where events and decision records go."""
+
+    connector: Sinks = ()
+
+
+@attrs.frozen
+class RequestLogConfig:
+    """Where request records go, and how much they say."""
+
+    connector: Sinks = ()
+    level: Literal["metadata", "summary", "full"] = "metadata"
+    redact: bool = True
+    max_payload_size: Size = 64 * 1024
+    """Longer payloads are cut in the log."""
+
+
+@attrs.frozen
+class StatisticsConfig:
+    """Where statistics go, how often, and for how long they are kept."""
+
+    connector: Sinks = ()
+    flush_interval: Duration = 60.0
+    retention: Duration = 7 * 86400.0
+
+
+@attrs.frozen
+class ObservabilityConfig:
+    """What the mesh tells about itself."""
+
+    routing: RoutingLogConfig = RoutingLogConfig()
+    logging: RequestLogConfig = RequestLogConfig()
+    statistics: StatisticsConfig = StatisticsConfig()
+
+
+@attrs.frozen
+class ConnectorPackage:
+    """A zip or wheel on disk that holds connectors. Never a URL."""
+
+    path: str
+    """Relative to the configuration file."""
+    sha256: Sha256
+
+
+@attrs.frozen
+class ConnectorsConfig:
+    """Connectors that are not installed, and those that act everywhere."""
+
+    packages: tuple[ConnectorPackage, ...] = ()
+    plugins: tuple[str, ...] = ()
+    """Rotation connectors that act in every pool."""
+
+
+@attrs.frozen
+class ProxyAuthConfig:
+    """Who may use the gateway."""
+
+    method: Literal["bearer"] = "bearer"
+    tokens: tuple[Secret, ...] = ()
+
+
+@attrs.frozen
+class CorsConfig:
+    """Which web pages may call the gateway."""
+
+    enabled: bool = False
+    origins: tuple[str, ...] = ()
+
+
+ENDPOINTS = (
+    "/v1/chat/completions",
+    "/v1/responses",
+    "/v1/messages",
+    "/v1/embeddings",
+    "/v1/audio/speech",
+    "/v1/audio/transcriptions",
+    "/v1/images/generations",
+    "/v1/moderations",
+    "/v1/rerank",
+    "/v1/search",
+    "/v1/batches",
+    "/v1/files",
+    "/v1/models",
+    "/metrics",
+)
+"""What ``proxy.endpoints`` can name."""
+
+
+@attrs.frozen
+class ProxyConfig:
+    """The gateway."""
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    """0 takes any free port."""
+    endpoints: tuple[Endpoint, ...] = ()
+    """Only these are served. Empty: all. The health endpoints are always there."""
+    auth: ProxyAuthConfig = ProxyAuthConfig()
+    cors: CorsConfig = CorsConfig()
+    max_body: Size = 32 * 1024**2
+    workers: int = 1
+    allow_unauthenticated: bool = False
+    """Serve on an address that others can reach, without asking for a token."""
+
+
+@attrs.frozen
+class Sections:
+    """Everything that a configuration holds."""
+
+    secrets: SecretsConfig = SecretsConfig()
+    capabilities: CapabilityPaths = ()
+    """Nodes to add to the capability tree."""
+    providers: Mapping[str, ProviderConfig] = attrs.field(factory=dict[str, ProviderConfig])
+    models: Mapping[str, ModelConfig] = attrs.field(factory=dict[str, ModelConfig])
+    pools: Mapping[str, PoolSettings] = attrs.field(factory=dict[str, PoolSettings])
+    storage: StorageConfig = StorageConfig()
+    observability: ObservabilityConfig = ObservabilityConfig()
+    connectors: ConnectorsConfig = ConnectorsConfig()
+    proxy: ProxyConfig = ProxyConfig()
+    allow_pinned_models: bool = True
+    """Whether a caller may ask for one model by its id."""
+    http_engine: Literal["auto", "httpx", "pyreqwest"] = "auto"
+    """``auto`` takes the fast engine where it is installed."""

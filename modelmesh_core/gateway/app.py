@@ -1,0 +1,176 @@
+"""GatewayApp: the gateway as an ASGI application."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import orjson
+
+from ..config.schema import ENDPOINTS
+from ..engine import Engine
+from ..errors import ModelMeshError
+from .endpoints import MODELS, ROUTES, Handler
+from .errors import error_answer
+from .exchange import ClientGoneError, Exchange, Receive, Scope, Send
+from .limits import GatewayLimits
+from .policy import Policy, make_policy
+from .redaction import Redactor
+from .refusals import Refusal
+
+if TYPE_CHECKING:
+    from ..mesh import ModelMesh
+
+_METHODS = {path: "GET, HEAD" if method == "GET" else method for method, path in ROUTES}
+_NOT_YET = ("/v1/batches/", "/v1/files/")
+"""Beside the ENDPOINTS that have no route."""
+_LIVE = frozenset({"/health/live", "/health/liveness"})
+_READY = frozenset({"/health", "/health/ready", "/health/readiness"})
+
+
+class GatewayApp:
+    """The OpenAI-compatible API over ``mesh``, for any ASGI server. Follows a reload of the mesh by itself.
+
+    While the mesh is not initialized, or after ``drain()``, ``/health/ready`` answers 503.
+    """
+
+    def __init__(self, mesh: ModelMesh, *, host: str = "127.0.0.1", limits: GatewayLimits | None = None) -> None:
+        """``host``: where the server listens; decides whether callers may come without a token."""
+        self._mesh = mesh
+        self._host = host
+        self._limits = limits or GatewayLimits()
+        self._policy: Policy | None = None
+        self._retired: set[asyncio.Task[None]] = set()
+        self._running: set[asyncio.Task[None]] = set()
+        self._draining = False
+        self.served = 0
+        """Requests answered so far, the health endpoints' aside."""
+
+    @property
+    def in_flight(self) -> int:
+        """Requests under way, the health endpoints' aside."""
+        return len(self._running)
+
+    def drain(self) -> None:
+        """Say at ``/health/ready`` that no more requests are wanted. Those that come are served all the same."""
+        self._draining = True
+
+    def cut_short(self) -> None:
+        """End every request under way with an error, in the loop that serves them."""
+        for task in self._running:
+            task.cancel()
+
+    async def aclose(self) -> None:
+        """Close the connections to providers that were opened in the running loop."""
+        for task in self._retired:
+            task.cancel()
+        await asyncio.gather(*self._retired, return_exceptions=True)
+        if self._policy is not None:
+            await _close_transports(self._policy.engine)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            raise ValueError(f"the gateway speaks HTTP, not {scope['type']}")
+        exchange = Exchange(scope, receive, send, self._limits)
+        exchange.is_last = self._draining
+        if exchange.path in _LIVE or exchange.path in _READY:
+            await self._tell_health(exchange)
+            return
+        with self._counted():
+            await self._serve(exchange)
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        task = asyncio.current_task()
+        assert task is not None, "an ASGI server calls an application in a task"
+        self._running.add(task)
+        try:
+            yield
+        finally:
+            self._running.discard(task)
+            self.served += 1
+
+    async def _tell_health(self, exchange: Exchange) -> None:
+        state = "starting" if self._current_policy() is None else "draining" if self._draining else "ready"
+        is_well = state == "ready" or exchange.path in _LIVE
+        await exchange.answer(
+            200 if is_well else 503, orjson.dumps({"status": "live" if is_well and state != "ready" else state})
+        )
+
+    async def _serve(self, exchange: Exchange) -> None:
+        redact = Redactor()
+        try:
+            policy = self._current_policy()
+            if policy is None:
+                raise Refusal(503, "the gateway is starting", code="starting", headers={"retry-after": "1"})
+            redact = policy.redact
+            exchange.extra_headers = policy.cors.headers(exchange)
+            if policy.cors.is_preflight(exchange):
+                await exchange.answer(200, b"", policy.cors.preflight_headers(exchange))
+                return
+            exchange.key = policy.authenticator.admit(exchange)
+            handler = _handler(exchange, policy)
+            await handler(exchange, policy)
+        except ClientGoneError:
+            return
+        except asyncio.CancelledError:
+            error = Refusal(503, "the gateway is shutting down", code="shutting_down", headers={"retry-after": "1"})
+            await _refuse(exchange, error, redact)
+        except Exception as error:
+            await _refuse(exchange, error, redact)
+
+    def _current_policy(self) -> Policy | None:
+        """The policy of the running engine: a new one after a reload. None while there is no engine."""
+        try:
+            engine = self._mesh.engine
+        except ModelMeshError:
+            return None
+        policy = self._policy
+        if policy is None or policy.engine is not engine:
+            self._policy = make_policy(engine, self._mesh.get_registry(), self._host)
+            if policy is not None:
+                task = asyncio.create_task(_retire(policy.engine), name="modelmesh gateway: retire an engine")
+                self._retired.add(task)
+                task.add_done_callback(self._retired.discard)
+        return self._policy
+
+
+def _handler(exchange: Exchange, policy: Policy) -> Handler:
+    """The function for what was asked. Raises Refusal."""
+    path = exchange.path
+    endpoint = MODELS if path.startswith(MODELS + "/") else path
+    route = MODELS + "/" if path != endpoint else path
+    if route not in _METHODS:
+        if endpoint in ENDPOINTS or path.startswith(_NOT_YET):
+            raise Refusal(404, f"{path} is not served yet by this gateway", code="endpoint_not_served")
+        raise Refusal(404, f"there is nothing at {path}; the API begins at /v1", code="unknown_url")
+    if not policy.serves(endpoint):
+        raise Refusal(404, f"{endpoint} is switched off on this gateway (proxy.endpoints)", code="endpoint_not_served")
+    handler = ROUTES.get(("GET" if exchange.method == "HEAD" else exchange.method, route))
+    if handler is None:
+        raise _wrong_method(exchange, _METHODS[route])
+    return handler
+
+
+def _wrong_method(exchange: Exchange, allowed: str) -> Refusal:
+    message = f"{exchange.path} does not take {exchange.method}, but {allowed}"
+    return Refusal(405, message, code="method_not_allowed", headers={"allow": allowed})
+
+
+async def _refuse(exchange: Exchange, error: BaseException, redact: Redactor) -> None:
+    answer = error_answer(error, exchange, redact)
+    await exchange.answer(answer.status, answer.body, answer.headers)
+
+
+async def _retire(engine: Engine) -> None:
+    """Close the old engine's connections of this loop once its last request has ended."""
+    while engine.router.in_flight:
+        await asyncio.sleep(0.25)
+    await _close_transports(engine)
+
+
+async def _close_transports(engine: Engine) -> None:
+    for service in engine.providers.values():
+        await service.aclose()

@@ -1,0 +1,194 @@
+"""One HTTP request and its answer, over the three values that ASGI hands in."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from time import perf_counter
+from typing import Any
+from uuid import uuid4
+
+from .limits import GatewayLimits
+from .refusals import Refusal
+
+Message = MutableMapping[str, Any]
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+HeaderList = list[tuple[bytes, bytes]]
+
+JSON = b"application/json"
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+
+
+class ClientGoneError(Exception):
+    """The caller closed the connection: there is nobody to answer."""
+
+
+class Exchange:
+    """What came in, and the way to answer it. Answers once: whole, or as a stream."""
+
+    __slots__ = (
+        "_body_left",
+        "_limits",
+        "_receive",
+        "_send",
+        "client_gone",
+        "extra_headers",
+        "headers",
+        "is_last",
+        "key",
+        "method",
+        "path",
+        "request_id",
+        "started",
+    )
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, limits: GatewayLimits) -> None:
+        self.started = perf_counter()
+        self.method: str = scope["method"]
+        self.path: str = scope["path"]
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.request_id = self._request_id()
+        self.key: str | None = None
+        """Name of the token that let the caller in."""
+        self.extra_headers: HeaderList = []
+        """Sent with every answer."""
+        self.is_last = False
+        """Whether the connection ends with this answer."""
+        self.client_gone = False
+        self._receive = receive
+        self._send = send
+        self._limits = limits
+        self._body_left = b"transfer-encoding" in self.headers or self._declared_length() > 0
+
+    def header(self, name: bytes) -> str:
+        """A request header's text, empty if it is not there."""
+        return self.headers.get(name, b"").decode("latin-1")
+
+    def _request_id(self) -> str:
+        own = self.header(b"x-request-id")
+        return own if _REQUEST_ID.fullmatch(own) else f"req_{uuid4().hex}"
+
+    def _declared_length(self) -> int:
+        text = self.headers.get(b"content-length", b"0")
+        return int(text) if text.isdigit() else 0
+
+    # --- reading -----------------------------------------------------------------------------------------------------
+
+    async def read_body(self, limit: int) -> bytes:
+        """The whole body, of at most ``limit`` bytes.
+
+        Raises Refusal when it is larger, encoded or too slow, ClientGoneError when it never ends.
+        """
+        if self.headers.get(b"content-encoding", b"identity").strip().lower() not in (b"", b"identity"):
+            raise Refusal(415, f"content-encoding {self.header(b'content-encoding')!r} is not supported; send it plain")
+        if self._declared_length() > limit:
+            raise _too_large(limit)
+        pieces: list[bytes] = []
+        size = 0
+        try:
+            async with asyncio.timeout(self._limits.body):
+                while self._body_left:
+                    piece = await self._read_piece()
+                    size += len(piece)
+                    if size > limit:
+                        raise _too_large(limit)
+                    pieces.append(piece)
+        except TimeoutError:
+            raise Refusal(408, f"the request body did not arrive within {self._limits.body:g} s") from None
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    async def _read_piece(self) -> bytes:
+        message = await self._receive()
+        if message["type"] == "http.disconnect":
+            self.client_gone = True
+            raise ClientGoneError
+        self._body_left = message.get("more_body", False)
+        return message.get("body", b"")
+
+    async def _skip_body(self) -> None:
+        """Read on for a while: a connection closed under a caller who still sends would swallow the answer."""
+        if self.headers.get(b"expect"):
+            return  # the body comes only when it is asked for
+        try:
+            async with asyncio.timeout(self._limits.linger):
+                while self._body_left:
+                    await self._read_piece()
+        except (TimeoutError, ClientGoneError):
+            return
+
+    def until_gone(self) -> UntilGone:
+        """A context that is cancelled, and raises ClientGoneError, as soon as the caller closes the connection.
+
+        The body must have been read.
+        """
+        return UntilGone(self, self._receive)
+
+    # --- answering ---------------------------------------------------------------------------------------------------
+
+    async def answer(
+        self, status: int, body: bytes, headers: Iterable[tuple[bytes, bytes]] = (), media_type: bytes = JSON
+    ) -> None:
+        """A whole answer."""
+        unread = self._body_left
+        length = (b"content-length", b"%d" % len(body))
+        await self._start(status, [(b"content-type", media_type), length, *headers], close=unread)
+        if unread:
+            await self._send({"type": "http.response.body", "body": body, "more_body": True})
+            await self._skip_body()
+            body = b""
+        await self._send({"type": "http.response.body", "body": body})
+
+    async def start_stream(self, headers: Iterable[tuple[bytes, bytes]]) -> None:
+        """The head of a stream of server-sent events."""
+        head = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache")]
+        await self._start(200, [*head, (b"x-accel-buffering", b"no"), *headers])
+
+    async def send_piece(self, data: bytes) -> None:
+        """A piece of a stream."""
+        await self._send({"type": "http.response.body", "body": data, "more_body": True})
+
+    async def end_stream(self, data: bytes) -> None:
+        """The last piece of a stream."""
+        await self._send({"type": "http.response.body", "body": data})
+
+    async def _start(self, status: int, headers: HeaderList, *, close: bool = False) -> None:
+        headers += self.extra_headers
+        headers.append((b"x-request-id", self.request_id.encode()))
+        if close or self.is_last:
+            headers.append((b"connection", b"close"))
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+
+
+def _too_large(limit: int) -> Refusal:
+    return Refusal(413, f"the request body is larger than {limit} bytes (proxy.max_body)", code="request_too_large")
+
+
+class UntilGone:
+    """Watches for the caller's disconnect while the task inside works, and cancels it then."""
+
+    __slots__ = ("_cancelling", "_exchange", "_receive", "_task", "_watcher")
+
+    def __init__(self, exchange: Exchange, receive: Receive) -> None:
+        self._exchange = exchange
+        self._receive = receive
+
+    async def __aenter__(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None, "an exchange is served in a task"
+        self._task = task
+        self._cancelling = task.cancelling()
+        self._watcher = asyncio.create_task(self._watch())
+
+    async def _watch(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self._exchange.client_gone = True
+        self._task.cancel()
+
+    async def __aexit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        self._watcher.cancel()
+        if self._exchange.client_gone and self._task.uncancel() <= self._cancelling:
+            raise ClientGoneError

@@ -1,0 +1,34 @@
+"""What ``model=`` can name, as GET /v1/models lists it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..engine import Engine
+from ..errors import CapabilityNotFoundError
+
+Row = dict[str, Any]
+
+
+def list_models(engine: Engine) -> list[Row]:
+    """The pools that have members, then (where they may be pinned) the models: OpenAI-shaped, with full ids."""
+    rows = [_row(pool.id, "modelmesh") for pool in engine.pools.values() if pool.members]
+    if engine.config.allow_pinned_models:
+        rows.extend(_row(model.id, model.provider) for model in engine.models.list_models())
+    return rows
+
+
+def find_model(engine: Engine, name: str) -> Row:
+    """The row that ``name`` means: a listed id, or a model's short name. Raises CapabilityNotFoundError."""
+    rows = {row["id"]: row for row in list_models(engine)}
+    model = engine.models.find(name)
+    row = rows.get(name) or (rows.get(model.id) if model is not None else None)
+    if row is None:
+        raise CapabilityNotFoundError(
+            f"no pool or model is named {name!r}.", hint="GET /v1/models lists what there is."
+        )
+    return row
+
+
+def _row(name: str, owner: str) -> Row:
+    return {"id": name, "object": "model", "created": 0, "owned_by": owner}

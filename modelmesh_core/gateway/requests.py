@@ -1,0 +1,132 @@
+"""From a request's bytes and headers to the mesh's Request. Only what routing needs is looked at; the rest goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+import orjson
+
+from ..values import parse_duration
+from ..wire.messages import Body, Delivery, Operation, Request
+from .exchange import Exchange
+from .refusals import Refusal
+
+MAX_DEPTH = 128
+"""Levels that a body may nest. Deeper ones are an attack on whoever walks them."""
+
+
+def chat_request(exchange: Exchange, raw: bytes) -> Request:
+    """A chat completion. Raises Refusal for what no provider could understand."""
+    body = decode_body(raw)
+    model = _required(body, "model", _is_name, "a text")
+    messages = _required(body, "messages", _is_list, "a list of messages")
+    for place, message in enumerate(messages):
+        if not isinstance(message, dict):
+            raise _mistake(f"messages[{place}]", "an object", message)
+    is_streaming = _optional(body, "stream", bool, "true or false") is True
+    options: Body = _optional(body, "stream_options", dict, "an object") or {}
+    return Request(
+        Operation.CHAT,
+        model,
+        body,
+        Delivery.STREAMING if is_streaming else Delivery.SYNCHRONOUS,
+        include_usage=options.get("include_usage") is True,
+        raw=raw,
+        **_from_headers(exchange),
+    )
+
+
+def embeddings_request(exchange: Exchange, raw: bytes) -> Request:
+    """Embeddings. Raises Refusal for what no provider could understand."""
+    body = decode_body(raw)
+    model = _required(body, "model", _is_name, "a text")
+    _required(body, "input", lambda value: isinstance(value, (str, list)), "a text or a list")
+    return Request(Operation.EMBEDDINGS, model, body, raw=raw, **_from_headers(exchange))
+
+
+def decode_body(raw: bytes) -> Body:
+    """The JSON object that ``raw`` holds. Raises Refusal for anything else."""
+    try:
+        body: Any = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        what = "the request body is not valid JSON" if raw else "the request has no body"
+        raise Refusal(400, f"{what}: {error}", code="invalid_json") from None
+    if not isinstance(body, dict):
+        raise Refusal(400, f"the request body must be a JSON object, not {_shown(body)}", code="invalid_json")
+    # Few bodies have that many brackets, so few are walked.
+    if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH and _is_deep(body):
+        raise Refusal(400, f"the request body nests more than {MAX_DEPTH} levels", code="invalid_json")
+    return cast(Body, body)
+
+
+def _is_deep(body: Any) -> bool:
+    level = [body]
+    for _ in range(MAX_DEPTH):
+        below: list[Any] = []
+        for value in level:
+            inner: Any = cast(Body, value).values() if isinstance(value, dict) else value
+            below.extend(item for item in inner if isinstance(item, (dict, list)))
+        if not below:
+            return False
+        level = below
+    return True
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and value != ""
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list)
+
+
+def _required(body: Body, name: str, is_right: Callable[[Any], bool], expected: str) -> Any:
+    if body.get(name) is None:
+        raise Refusal(400, f"{name} is missing", param=name, code="missing_required_parameter")
+    if not is_right(body[name]):
+        raise _mistake(name, expected, body[name])
+    return body[name]
+
+
+def _optional(body: Body, name: str, kind: type, expected: str) -> Any:
+    value = body.get(name)
+    if value is not None and not isinstance(value, kind):
+        raise _mistake(name, expected, value)
+    return value
+
+
+def _mistake(name: str, expected: str, found: Any) -> Refusal:
+    return Refusal(400, f"{name} must be {expected}, not {_shown(found)}", param=name, code="invalid_type")
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, (dict, list)):
+        return "an object" if isinstance(value, dict) else "a list"
+    return orjson.dumps(value).decode()[:80]
+
+
+def _from_headers(exchange: Exchange) -> dict[str, Any]:
+    """What the caller's headers say to the mesh."""
+    session = exchange.header(b"x-modelmesh-session") or exchange.header(b"x-session-id")
+    return {
+        "id": exchange.request_id,
+        "session_id": session or None,
+        "timeout": _timeout(exchange.header(b"x-modelmesh-timeout")),
+        "key": exchange.key,
+    }
+
+
+def _timeout(text: str) -> float | None:
+    if not text:
+        return None
+    try:
+        try:
+            seconds = parse_duration(float(text))
+        except ValueError:
+            seconds = parse_duration(text)
+    except ValueError as error:
+        raise Refusal(400, f"x-modelmesh-timeout: {error}", code="invalid_header") from None
+    if seconds <= 0:
+        raise Refusal(400, "x-modelmesh-timeout must be longer than 0", code="invalid_header")
+    return seconds

@@ -1,0 +1,33 @@
+"""The response headers that tell who answered, after how many attempts, at what cost and with what overhead."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from urllib.parse import quote
+
+from ..interfaces.records import AttemptRecord
+from .exchange import HeaderList
+
+
+def story_headers(attempts: Sequence[AttemptRecord], overhead: float) -> HeaderList:
+    """``overhead``: seconds that the request took beyond waiting for providers.
+
+    The cost is left out where no attempt's price is known, and for streams, whose cost is known at their end.
+    """
+    headers: HeaderList = [(b"x-modelmesh-attempts", b"%d" % len(attempts))]
+    if attempts:
+        last = attempts[-1]
+        headers.append((b"x-modelmesh-model", _text(last.model)))
+        headers.append((b"x-modelmesh-provider", _text(last.provider)))
+        headers.append((b"x-modelmesh-pool", _text(last.pool)))
+        costs = [attempt.cost for attempt in attempts if attempt.cost is not None]
+        if costs:
+            headers.append((b"x-modelmesh-cost", f"{sum(costs, Decimal(0)):f}".encode()))
+    headers.append((b"x-modelmesh-overhead-ms", b"%.3f" % max(0.0, overhead * 1000)))
+    return headers
+
+
+def _text(name: str) -> bytes:
+    """Names come from a configuration and may hold anything; a header may not."""
+    return (name if name.isascii() and name.isprintable() else quote(name)).encode()
