@@ -91,7 +91,7 @@ FACE = {
     ".interfaces.secret_store": ("SecretStore", "SecretStoreConnector"),
     ".interfaces.storage": ("Storage", "StorageConnector", "StoredInfo"),
     ".mesh": ("ModelMesh",),
-    ".openai_dialect": ("OpenAICompatible", "OpenAIStreamDecoder"),
+    ".openai_dialect": ("OpenAICompatible", "OpenAIStreamDecoder", "fold_chunks"),
     ".registry": ("ConnectorInfo", "ConnectorRegistry"),
     ".settings": (
         "DeactivationSettings",

@@ -108,6 +108,7 @@ from .mesh import (
 from .openai_dialect import (
     OpenAICompatible as OpenAICompatible,
     OpenAIStreamDecoder as OpenAIStreamDecoder,
+    fold_chunks as fold_chunks,
 )
 from .registry import (
     ConnectorInfo as ConnectorInfo,

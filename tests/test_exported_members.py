@@ -3,28 +3,126 @@
 import sys
 from pathlib import Path
 
-import modelmesh_core
 import pytest
+
+import modelmesh_core
 from modelmesh_core import testing
 
 ROOT = Path(modelmesh_core.__file__).parents[1]
 
-FACE = """
-AllProvidersExhaustedError AsyncOpenAIClient AsyncStream AttemptRecord AttemptState AuthenticationError BatchSettings
-BudgetExceededError Candidate CapabilityNode CapabilityNotFoundError CapabilityTree CatalogueModel ChatCompletion
-ChatCompletionChunk Clock ConfigurationError ConnectorError ConnectorInfo ConnectorRegistry Constraints
-ContentFilterError ContextLengthError CreateEmbeddingResponse Deactivation DeactivationSettings DecisionRecord Delivery
-DeliverySupport DiscoveryConnector DiscoveryService Duration EVENTS Entry EnvironmentKey Event EventKind FailedAttempt
-Failure FailureKind Flow Headers HttpProvider HttpRequest HttpResponse HttpTimeouts InProcessProvider
-InvalidRequestError LimitReport Limits MaintenanceWindow MeshConfig ModelDefinition ModelMesh ModelMeshError
-ModelRegistry ModelSnapshot Money NoActiveModelError ObservabilityConnector ObservabilitySink OpenAIClient
-OpenAICompatible OpenAIStreamDecoder Operation PoolSettings PoolView Pricing Problem Provider ProviderCall
-ProviderConnector ProviderError ProviderSettings ProviderTimeoutError RateLimitError RateLimitSettings Reason
-RecoverySettings Reply Request RetryAction RetryPlan RetrySettings RoutingContext RoutingError SSEDecoder Secret
-SecretNotFoundError SecretStore SecretStoreConnector SelectionStrategy ServerSentEvent Size Status Storage
-StorageConnector StorageError StoredInfo Stream StreamDecoder StreamEvent SystemClock Usage WindowUsage __version__
-hookimpl parse_duration parse_size provider_error retry_after_seconds
-""".split()
+FACE = [
+    "AllProvidersExhaustedError",
+    "AsyncOpenAIClient",
+    "AsyncStream",
+    "AttemptRecord",
+    "AttemptState",
+    "AuthenticationError",
+    "BatchSettings",
+    "BudgetExceededError",
+    "Candidate",
+    "CapabilityNode",
+    "CapabilityNotFoundError",
+    "CapabilityTree",
+    "CatalogueModel",
+    "ChatCompletion",
+    "ChatCompletionChunk",
+    "Clock",
+    "ConfigurationError",
+    "ConnectorError",
+    "ConnectorInfo",
+    "ConnectorRegistry",
+    "Constraints",
+    "ContentFilterError",
+    "ContextLengthError",
+    "CreateEmbeddingResponse",
+    "Deactivation",
+    "DeactivationSettings",
+    "DecisionRecord",
+    "Delivery",
+    "DeliverySupport",
+    "DiscoveryConnector",
+    "DiscoveryService",
+    "Duration",
+    "EVENTS",
+    "Entry",
+    "EnvironmentKey",
+    "Event",
+    "EventKind",
+    "FailedAttempt",
+    "Failure",
+    "FailureKind",
+    "Flow",
+    "Headers",
+    "HttpProvider",
+    "HttpRequest",
+    "HttpResponse",
+    "HttpTimeouts",
+    "InProcessProvider",
+    "InvalidRequestError",
+    "LimitReport",
+    "Limits",
+    "MaintenanceWindow",
+    "MeshConfig",
+    "ModelDefinition",
+    "ModelMesh",
+    "ModelMeshError",
+    "ModelRegistry",
+    "ModelSnapshot",
+    "Money",
+    "NoActiveModelError",
+    "ObservabilityConnector",
+    "ObservabilitySink",
+    "OpenAIClient",
+    "OpenAICompatible",
+    "OpenAIStreamDecoder",
+    "Operation",
+    "PoolSettings",
+    "PoolView",
+    "Pricing",
+    "Problem",
+    "Provider",
+    "ProviderCall",
+    "ProviderConnector",
+    "ProviderError",
+    "ProviderSettings",
+    "ProviderTimeoutError",
+    "RateLimitError",
+    "RateLimitSettings",
+    "Reason",
+    "RecoverySettings",
+    "Reply",
+    "Request",
+    "RetryAction",
+    "RetryPlan",
+    "RetrySettings",
+    "RoutingContext",
+    "RoutingError",
+    "SSEDecoder",
+    "Secret",
+    "SecretNotFoundError",
+    "SecretStore",
+    "SecretStoreConnector",
+    "SelectionStrategy",
+    "ServerSentEvent",
+    "Size",
+    "Status",
+    "Storage",
+    "StorageConnector",
+    "StorageError",
+    "StoredInfo",
+    "Stream",
+    "StreamDecoder",
+    "StreamEvent",
+    "SystemClock",
+    "Usage",
+    "WindowUsage",
+    "__version__",
+    "hookimpl",
+    "parse_duration",
+    "parse_size",
+    "provider_error",
+    "retry_after_seconds",
+]
 
 
 def test_the_face_is_what_it_is():

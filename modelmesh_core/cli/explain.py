@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -64,6 +63,8 @@ def run(arguments: Namespace, output: Output) -> int:
 
 
 def _body(file: str) -> dict[str, Any]:
+    import json
+
     try:
         body: Any = json.loads(Path(file).read_text("utf-8"))
     except OSError as error:

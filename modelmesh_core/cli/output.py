@@ -84,7 +84,7 @@ class Output:
         from rich.box import SIMPLE_HEAD
         from rich.table import Table
 
-        table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
+        table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
         for column in columns:
             table.add_column(column, overflow="fold")
         for row in rows:
@@ -109,8 +109,7 @@ class Output:
 
     def _report(self, word: str, style: str, text: str) -> None:
         if self.has_error_terminal:
-            line = self._styled(word, style)
-            line.append(text.translate(_CONTROL))
+            line = self._styled(word, style).append(text.translate(_CONTROL), "default not bold")
             self._console(self._err).print(line, soft_wrap=True)
         else:
             self._err.write(f"{word}{text}\n")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from argparse import Namespace
 from collections.abc import Awaitable, Callable
@@ -123,6 +122,8 @@ def _chosen(arguments: Namespace) -> tuple[ConnectorRegistry, str, SecretStore]:
 
 
 def _do(store: SecretStore, work: Callable[[], Awaitable[T]]) -> T:
+    import asyncio
+
     async def run() -> T:
         try:
             return await work()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args, get_origin
 
 import attrs
 
+from ..values import Secret
 from .fields import Field, fields_of
 from .mistakes import MissingKeyError, MistakesError, Path, RefusedOptionsError, UnknownKeyError, WrongValueError
 from .references import UNKNOWN
@@ -61,7 +62,7 @@ def list_hook(kind: Any, within: Converter) -> Hook:
             return make(())
         if not isinstance(value, (list, tuple)):
             hint = " Write it in brackets: [...]." if isinstance(value, (str, int, float)) else ""
-            raise MistakesError([((), WrongValueError("a list", value, hint))], make(()))
+            raise MistakesError([((), WrongValueError("a list", value, hint, hide=element is Secret))], make(()))
         gathering = Gathering()
         hook = within.get_structure_hook(element)
         items = [gathering.take(hook, item, element, i) for i, item in enumerate(cast(Sequence[Any], value))]

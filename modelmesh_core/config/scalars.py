@@ -173,7 +173,7 @@ def read_error_code(value: Any) -> int | str:
 def read_sha256(value: Any) -> str:
     if isinstance(value, str) and _SHA256.fullmatch(value):
         return value.lower()
-    raise WrongValueError("the file's SHA-256 in 64 hexadecimal digits", value)
+    raise WrongValueError("the file's SHA-256 in 64 hexadecimal digits", value, "" if isinstance(value, str) else _QUOTES)
 
 
 def read_endpoint(value: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -88,7 +89,9 @@ class GuardedConnection(asyncio.Protocol):
 class GatewayServer(uvicorn.Server):
     """uvicorn's server over a listening socket. Signals are the caller's business."""
 
-    def __init__(self, app: GatewayApp, listener: socket.socket, limits: GatewayLimits) -> None:
+    def __init__(
+        self, app: GatewayApp, listener: socket.socket, limits: GatewayLimits, when_listening: Callable[[], object]
+    ) -> None:
         protocol = type("GatewayConnection", (GuardedConnection, AutoHTTPProtocol), {"limits": limits})
         config = uvicorn.Config(
             app,
@@ -106,11 +109,11 @@ class GatewayServer(uvicorn.Server):
         )
         super().__init__(config)
         self._listener = listener
-        self.is_listening = asyncio.Event()
+        self._when_listening = when_listening
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        self.is_listening.set()
+        self._when_listening()
 
     async def run_until_told(self) -> None:
         """Serve until ``should_exit`` is set."""

@@ -255,7 +255,7 @@ def test_a_connector_package_is_loaded_from_beside_the_file(load, tmp_path: Path
     assert config.providers["extra"].connector == "extra.chat.v1"
     assert config.connectors.packages[0].path == str(wheel)
     with pytest.raises(ConfigurationError, match="has SHA-256"):
-        load(text.replace(digest, "0" * 64))
+        load(text.replace(digest, "ab" * 32))
 
 
 def test_a_dict_may_hold_what_yaml_cannot(parse) -> None:
@@ -282,7 +282,7 @@ def test_validate_sees_connectors_that_went_away(parse, registry: ConnectorRegis
 
 
 def test_importing_the_room_loads_neither_ruamel_nor_cattrs() -> None:
-    code = "import sys, modelmesh_core.config as c; c.MeshConfig; print([m for m in ('ruamel.yaml', 'cattrs') if m in sys.modules])"
+    code = "import sys, modelmesh_core.config; print([m for m in ('ruamel.yaml', 'cattrs') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 

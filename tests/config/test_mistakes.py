@@ -132,7 +132,11 @@ BROKEN = [
     ),
     (ACME + "pools: {embeddings: {model_weights: {acme.embed-1.5: 0}}}\n", "2:37", "every weight is 0"),
     (ACME + "pools: {'my pool': {capability: embeddings}}\n", "2:9", "a pool's id has letters, digits"),
-    ("capabilities: [chat-completion..x]\n", "1:16", "a capability has lower-case letters, digits and dashes, joined by dots"),
+    (
+        "capabilities: [chat-completion..x]\n",
+        "1:16",
+        "a capability has lower-case letters, digits and dashes, joined by dots",
+    ),
     ("capabilities: {generation: {text-generation: 5}}\n", "1:46", "expected a list of names or a mapping, found 5."),
     ("proxy: {host: 0.0.0.0}\n", "1:15", "others can reach this address, and nobody is asked for a token."),
     ("proxy: {cors: {enabled: true}}\n", "1:25", "cors is enabled, and no origin is allowed."),
@@ -142,7 +146,11 @@ BROKEN = [
     ("proxy: {host: '${env:}'}\n", "1:15", "a reference without a name"),
     ("proxy: {host: '${env:X'}\n", "1:15", "a reference begins with ${ and is not closed"),
     ("providers: ${env:PROVIDERS}\n", "1:12", "expected a mapping, found a reference."),
-    ("secrets: {store: hashicorp.vault.v1, token: '${secrets:T}'}\n", "1:45", "a secret store cannot wait for a secret"),
+    (
+        "secrets: {store: hashicorp.vault.v1, token: '${secrets:T}'}\n",
+        "1:45",
+        "a secret store cannot wait for a secret",
+    ),
     # not built yet
     ("discovery: {sync: {enabled: true}}\n", "1:1", "discovery is not built yet; remove it."),
     ("proxy: {workers: 4}\n", "1:9", "workers: 4 is not built yet; use 1."),

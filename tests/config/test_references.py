@@ -22,7 +22,11 @@ providers:
 models:
   acme.x: {pricing: {input: '${env:PRICE}'}, capabilities: ['${env:CAPABILITY}']}
 pools:
-  chat: {capability: '${env:CAPABILITY}', strategy: '${env:STRATEGY}', models: ['${env:MODEL}'], deadline: '${env:TIMEOUT}'}
+  chat:
+    capability: ${env:CAPABILITY}
+    strategy: ${env:STRATEGY}
+    models: ['${env:MODEL}']
+    deadline: ${env:TIMEOUT}
 """
 VALUES = {
     "env:VAULT_TOKEN": "vt",
@@ -79,7 +83,7 @@ def test_resolving_gives_every_value_the_type_of_its_key(load) -> None:
     [
         ("env:TIMEOUT", "7:14", "expected a duration"),
         ("env:REGION", "10:13", "expected one of eu, us"),
-        ("env:STRATEGY", "16:", "this reference names no rotation connector."),
+        ("env:STRATEGY", "18:", "this reference names no rotation connector."),
         ("env:CAPABILITY", "14:", "no capability is named '***'"),
     ],
 )

@@ -14,7 +14,7 @@ from modelmesh_core import Failure, FailureKind, provider_error
 from .options import CHAT_MODEL, LocalOptions
 from .weights import SMOLLM2, SMOLLM2_FILE, ensure
 
-_BATCH = 128
+_BATCH = 64
 """Prompt tokens computed at once: between two batches, and no sooner, an abandoned request can be stopped."""
 
 

@@ -60,10 +60,9 @@ def _arrived(room: Path) -> int:
 
 
 def _reason(errors: str) -> str:
-    """pip's own last errors; its warnings and retries are left out where it says something firmer."""
+    """pip's last words: its errors, after the warning that led to them."""
     lines = [line.strip() for line in errors.splitlines() if line.strip()]
-    firm = [line for line in lines if line.startswith("ERROR:") or "No module named pip" in line]
-    return "pip said: " + " / ".join((firm or lines)[-3:])
+    return "pip said: " + " / ".join(lines[-3:])
 
 
 @contextmanager

@@ -45,9 +45,9 @@ class EmbeddingsModel:
             self._engine.e5_free(self._model)
 
     def answer(self, body: dict[str, Any], stopped: Callable[[], bool]) -> dict[str, Any]:
-        """The OpenAI-shaped answer to ``body``; unfinished if ``stopped`` turns True.
+        """The OpenAI-shaped answer to ``body``. ``input_type: query`` embeds a question, anything else a passage.
 
-        ``input_type: query`` embeds a question, anything else a passage. Raises ProviderError of kind INVALID_REQUEST.
+        Unfinished once ``stopped`` turns True. Raises ProviderError of kind INVALID_REQUEST for a body it cannot use.
         """
         texts, is_query = _texts(body), int(body.get("input_type") == "query")
         if body.get("dimensions") not in (None, self._dimensions):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from functools import partial
 from typing import Any
 
@@ -70,13 +71,14 @@ class LocalProvider(InProcessProvider):
         """The streamed answer, folded: a whole answer could not be stopped before its end."""
         chunks: list[dict[str, Any]] = []
         usage = finish_reason = None
-        async for event in self._events(call):
-            if event.error is not None:
-                raise event.error
-            if event.chunk is not None:
-                chunks.append(event.chunk)
-            usage = event.usage or usage
-            finish_reason = event.finish_reason or finish_reason
+        async with aclosing(self._events(call)) as events:
+            async for event in events:
+                if event.error is not None:
+                    raise event.error
+                if event.chunk is not None:
+                    chunks.append(event.chunk)
+                usage = event.usage or usage
+                finish_reason = event.finish_reason or finish_reason
         return Reply(body=fold_chunks(chunks), usage=usage, finish_reason=finish_reason)
 
     async def _events(self, call: ProviderCall) -> AsyncGenerator[StreamEvent]:
@@ -85,14 +87,21 @@ class LocalProvider(InProcessProvider):
 
         def answer(model: ChatModel, stopped: Stopped) -> None:
             def deliver(chunk: dict[str, Any]) -> bool:
-                if chunk and not stopped():
+                if stopped():
+                    return True
+                if chunk:
                     loop.call_soon_threadsafe(arrived.put_nowait, chunk)
-                return stopped()
+                return False
 
             model.answer(call.body, deliver)
 
+        def ended(work: asyncio.Task[None]) -> None:
+            arrived.put_nowait(None)
+            if not work.cancelled():
+                work.exception()  # looked at, so that one nobody waits for any more is not reported as lost
+
         work = asyncio.ensure_future(self._chat.run(answer))
-        work.add_done_callback(lambda _: arrived.put_nowait(None))
+        work.add_done_callback(ended)
         decoder = OpenAIStreamDecoder()
         try:
             while (chunk := await arrived.get()) is not None:

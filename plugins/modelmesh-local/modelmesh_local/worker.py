@@ -8,6 +8,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Generic, TypeVar
 
+from modelmesh_core import Failure, FailureKind, ProviderError, provider_error
+
 Model = TypeVar("Model")
 Result = TypeVar("Result")
 Stopped = Callable[[], bool]
@@ -23,8 +25,13 @@ class Worker(Generic[Model]):
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
 
     async def run(self, job: Callable[[Model, Stopped], Result]) -> Result:
-        """The job's result. Cancelling drops a job that waits, and makes ``Stopped`` true for one that runs."""
+        """The job's result. Raises ProviderError of kind CANCELLED once the worker is closed.
+
+        Cancelling drops a job that waits, and makes ``Stopped`` true for one that runs; what it returns then is lost.
+        """
         abandoned = threading.Event()
+        if self._closed.is_set():
+            raise _closed()
         waiting = self._executor.submit(self._work, job, lambda: abandoned.is_set() or self._closed.is_set())
         try:
             return await asyncio.wrap_future(waiting)
@@ -32,12 +39,22 @@ class Worker(Generic[Model]):
             abandoned.set()
 
     def _work(self, job: Callable[[Model, Stopped], Result], stopped: Stopped) -> Result:
+        if stopped():
+            raise _closed()
         if self._model is None:
             self._model = self._load()
-        return job(self._model, stopped)
+        result = job(self._model, stopped)
+        if stopped():
+            raise _closed()
+        return result
 
     def close(self) -> None:
-        """Stop what runs, drop what waits, free the model. Blocks until the thread has ended."""
+        """Stop what runs, refuse what waits, free the model. Blocks until the thread has ended."""
         self._closed.set()
-        self._executor.shutdown(cancel_futures=True)
+        self._executor.shutdown()
         self._model = None
+
+
+def _closed() -> ProviderError:
+    message = "the local model was stopped before its answer ended, because its provider is shut down"
+    return provider_error(Failure(FailureKind.CANCELLED, message))
