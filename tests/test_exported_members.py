@@ -117,6 +117,7 @@ FACE = [
     "Usage",
     "WindowUsage",
     "__version__",
+    "fold_chunks",
     "hookimpl",
     "parse_duration",
     "parse_size",

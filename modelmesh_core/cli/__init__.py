@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     verbose = getattr(arguments, "verbose", False)
     output = Output()
     try:
-        with _logging(verbose):
+        with _logging("DEBUG" if verbose else getattr(arguments, "log_level", None)):
             code = int(arguments.run(arguments, output))
             output.flush()
         return code
@@ -71,9 +71,9 @@ def _version() -> str:
 
 
 @contextlib.contextmanager
-def _logging(verbose: bool) -> Generator[None]:
-    """With ``--verbose``, everything that the mesh logs goes to standard error."""
-    if not verbose:
+def _logging(level: str | None) -> Generator[None]:
+    """What the mesh logs from ``level`` on goes to standard error; without one, warnings do, as is Python's habit."""
+    if level is None:
         yield
         return
     import logging
@@ -81,14 +81,14 @@ def _logging(verbose: bool) -> Generator[None]:
     logger = logging.getLogger("modelmesh")
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    level = logger.level
+    before = logger.level
     logger.addHandler(handler)
-    logger.setLevel(logging.DEBUG)
+    logger.setLevel(level)
     try:
         yield
     finally:
         logger.removeHandler(handler)
-        logger.setLevel(level)
+        logger.setLevel(before)
 
 
 def _failed(error: Exception, output: Output, *, verbose: bool) -> int:
@@ -99,6 +99,8 @@ def _failed(error: Exception, output: Output, *, verbose: bool) -> int:
 
         traceback.print_exception(error)
     if isinstance(error, (ModelMeshError, UsageError)):
+        output.error(str(error))
+    elif isinstance(error, OSError):
         output.error(str(error))
     else:
         advice = "" if verbose else " This is a bug; --verbose shows where it happened."

@@ -81,9 +81,17 @@ def add_verbose(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def positive(text: str) -> int:
-    """A whole number above zero, for ``type=``."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"expected a number above zero, found {number}")
-    return number
+def whole_number(lowest: int, highest: int | None = None) -> Callable[[str], int]:
+    """For ``type=``: a whole number within these limits, both included."""
+    limits = f"from {lowest} up" if highest is None else f"from {lowest} to {highest}"
+
+    def read(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            number = lowest - 1
+        if number < lowest or (highest is not None and number > highest):
+            raise argparse.ArgumentTypeError(f"expected a whole number {limits}, found {text!r}")
+        return number
+
+    return read

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from .exits import Exit
 from .meshes import open_mesh
-from .parser import Commands
+from .parser import Commands, whole_number
 
 if TYPE_CHECKING:
     from .output import Output
@@ -18,20 +18,16 @@ def declare(commands: Commands) -> None:
         "serve",
         run,
         "serve the mesh over HTTP, in the OpenAI dialect",
+        details="Logs to standard error. SIGTERM and Ctrl-C let requests under way end first; SIGHUP reads the\n"
+        "configuration again.",
         examples="  modelmesh serve --config modelmesh.yaml --host 127.0.0.1 --port 8080\n",
         json=False,
     )
+    parser.set_defaults(log_level="INFO")
     parser.add_argument("--host", metavar="ADDRESS", help="where to listen; default: proxy.host, else 127.0.0.1")
-    parser.add_argument("--port", metavar="PORT", type=_port, help="default: proxy.port, else 8080; 0: any free one")
-
-
-def _port(text: str) -> int:
-    from argparse import ArgumentTypeError
-
-    number = int(text)
-    if not 0 <= number <= 65535:
-        raise ArgumentTypeError(f"expected a port from 0 to 65535, found {number}")
-    return number
+    parser.add_argument(
+        "--port", metavar="PORT", type=whole_number(0, 65535), help="default: proxy.port, else 8080; 0: any free one"
+    )
 
 
 def run(arguments: Namespace, output: Output) -> int:

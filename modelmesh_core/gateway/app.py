@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -44,6 +44,8 @@ class GatewayApp:
         self._policy: Policy | None = None
         self._retired: set[asyncio.Task[None]] = set()
         self._running: set[asyncio.Task[None]] = set()
+        self._idle = asyncio.Event()
+        self._idle.set()
         self._draining = False
         self.served = 0
         """Requests answered so far, the health endpoints' aside."""
@@ -56,6 +58,10 @@ class GatewayApp:
     def drain(self) -> None:
         """Say at ``/health/ready`` that no more requests are wanted. Those that come are served all the same."""
         self._draining = True
+
+    async def until_idle(self) -> None:
+        """Until no request is under way."""
+        await self._idle.wait()
 
     def cut_short(self) -> None:
         """End every request under way with an error, in the loop that serves them."""
@@ -82,15 +88,18 @@ class GatewayApp:
             await self._serve(exchange)
 
     @contextmanager
-    def _counted(self) -> Iterator[None]:
+    def _counted(self) -> Generator[None]:
         task = asyncio.current_task()
         assert task is not None, "an ASGI server calls an application in a task"
         self._running.add(task)
+        self._idle.clear()
         try:
             yield
         finally:
             self._running.discard(task)
             self.served += 1
+            if not self._running:
+                self._idle.set()
 
     async def _tell_health(self, exchange: Exchange) -> None:
         state = "starting" if self._current_policy() is None else "draining" if self._draining else "ready"
@@ -166,7 +175,7 @@ async def _refuse(exchange: Exchange, error: BaseException, redact: Redactor) ->
 
 async def _retire(engine: Engine) -> None:
     """Close the old engine's connections of this loop once its last request has ended."""
-    while engine.router.in_flight:
+    while engine.router.in_flight:  # noqa: ASYNC110  (a router does not tell when its last request ends)
         await asyncio.sleep(0.25)
     await _close_transports(engine)
 

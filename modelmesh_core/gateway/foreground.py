@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -37,7 +37,7 @@ def serve_until_signalled(server: ProxyServer) -> None:
 
 
 @contextmanager
-def _signals_to(inbox: Inbox) -> Iterator[None]:
+def _signals_to(inbox: Inbox) -> Generator[None]:
     """Put the number of every signal into ``inbox``; a handler must not do more."""
 
     def note(number: int, frame: FrameType | None) -> None:

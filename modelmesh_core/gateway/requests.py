@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, cast
 
 import orjson
@@ -61,16 +61,16 @@ def decode_body(raw: bytes) -> Body:
 
 
 def _is_deep(body: Any) -> bool:
-    level = [body]
+    level: list[Any] = [body]
     for _ in range(MAX_DEPTH):
-        below: list[Any] = []
-        for value in level:
-            inner: Any = cast(Body, value).values() if isinstance(value, dict) else value
-            below.extend(item for item in inner if isinstance(item, (dict, list)))
-        if not below:
+        level = [inner for value in level for inner in _inside(value) if isinstance(inner, (dict, list))]
+        if not level:
             return False
-        level = below
     return True
+
+
+def _inside(value: Any) -> Iterable[Any]:
+    return cast(Body, value).values() if isinstance(value, dict) else cast(list[Any], value)
 
 
 def _is_name(value: Any) -> bool:

@@ -127,7 +127,7 @@ class ProxyServer:
             self._state = "stopped"
 
     def get_status(self) -> dict[str, Any]:
-        """``state`` (stopped, starting, serving, draining), ``url``, ``in_flight``, ``served``, ``uptime`` (seconds)."""
+        """``state`` (stopped, starting, serving, draining), ``url``, ``in_flight``, ``served``, ``uptime`` in seconds."""
         is_up = self._state in ("serving", "draining")
         return {
             "state": self._state,
@@ -149,7 +149,7 @@ class ProxyServer:
             self._thread.hurry()
 
     def reload(self) -> None:
-        """Read the configuration again, and log what came of it. Blocks. A configuration with mistakes changes nothing."""
+        """Read the configuration again, and log what came of it. Blocks. Mistakes in it change nothing."""
         try:
             self._mesh.reload_config()
         except ModelMeshError as error:
@@ -171,6 +171,7 @@ class ProxyServer:
 
 def _is_initialized(mesh: ModelMesh) -> bool:
     try:
-        return mesh.engine is not None
+        mesh.get_router()
     except ModelMeshError:
         return False
+    return True

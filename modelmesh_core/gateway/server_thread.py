@@ -8,7 +8,6 @@ import logging
 import socket
 import threading
 from collections.abc import Callable
-from time import monotonic
 from typing import TYPE_CHECKING
 
 from ..errors import ModelMeshError
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
     from .uvicorn_server import GatewayServer
 
 logger = logging.getLogger("modelmesh.gateway")
-
-_POLL_SECONDS = 0.02
 
 
 class ServerThread:
@@ -40,7 +37,6 @@ class ServerThread:
         self._when_ended = when_ended
         self._thread = threading.Thread(target=self._work, name="modelmesh gateway", daemon=True)
         self._listening = threading.Event()
-        self._hurried = False
         self._failure: BaseException | None = None
         self._loop: asyncio.AbstractEventLoop
         self._told_to_stop: asyncio.Event
@@ -54,8 +50,7 @@ class ServerThread:
 
     def tell_to_stop(self) -> None:
         """Drain, then end. Returns at once."""
-        with contextlib.suppress(RuntimeError):  # its loop has ended by itself
-            self._loop.call_soon_threadsafe(self._told_to_stop.set)
+        self._call(self._told_to_stop.set)
 
     def join(self) -> None:
         """Wait for the end. Raises ModelMeshError if the server had broken down."""
@@ -65,7 +60,11 @@ class ServerThread:
 
     def hurry(self) -> None:
         """Do not wait any longer for requests under way."""
-        self._hurried = True
+        self._call(self._app.cut_short)
+
+    def _call(self, function: Callable[[], object]) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has ended by itself
+            self._loop.call_soon_threadsafe(function)
 
     def _work(self) -> None:
         try:
@@ -95,10 +94,10 @@ class ServerThread:
         """No new connections; what runs may end within the limit, and gets an error after it."""
         self._app.drain()
         server.stop_listening()
-        deadline = monotonic() + self._limits.drain
-        while self._app.in_flight and not self._hurried and monotonic() < deadline:
-            await asyncio.sleep(_POLL_SECONDS)
-        if self._app.in_flight:
+        try:
+            async with asyncio.timeout(self._limits.drain):
+                await self._app.until_idle()
+        except TimeoutError:
             logger.warning("%d requests did not end in time and are cut off", self._app.in_flight)
             self._app.cut_short()
         server.should_exit = True
