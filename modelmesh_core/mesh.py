@@ -22,11 +22,11 @@ from .execution import Router
 from .execution.router import Explanation
 from .interfaces.records import DecisionRecord
 from .interfaces.routing import ModelSnapshot
-from .interfaces.secret_store import SecretStoreConnector
+from .interfaces.secret_store import SecretStore, SecretStoreConnector
 from .interfaces.storage import Storage, StorageConnector
 from .observability.service import Observability
 from .registry import ConnectorRegistry
-from .secrets import SecretResolver, fill_references
+from .secrets import SecretResolver, fill_environment, fill_references
 from .state.manager import StateManager
 from .state.models import LiveStates
 from .transport import create_transport
@@ -191,10 +191,11 @@ class ModelMesh:
             for package in config.connectors.packages:
                 self._registry.load_package(package.path, package.sha256)
         with self._step("resolve secrets"):
-            stores: list[Any] = []
-            for store_id in config.secrets.store:
+            section = fill_environment(config, self._environ).secrets
+            stores: list[tuple[str, SecretStore]] = []
+            for store_id in section.store:
                 connector = self._registry.connector(SecretStoreConnector, store_id)
-                stores.append((connector.id, connector.create(config.secrets.options.get(store_id))))
+                stores.append((connector.id, connector.create(section.options.get(store_id))))
             self._secrets = SecretResolver(
                 stores,
                 self._clock,

@@ -147,7 +147,7 @@ class ConnectorRegistry:
                 self._undiscovered = False
                 import importlib_metadata
 
-                points: Any = importlib_metadata.entry_points  # pyright: ignore[reportUnknownMemberType]
+                points = cast(Any, importlib_metadata).entry_points
                 self._add_entry_points(points(group=GROUP))
         return self._entries
 
@@ -307,7 +307,7 @@ class ConnectorRegistry:
         import importlib_metadata
 
         self._known()
-        find: Any = importlib_metadata.distributions  # pyright: ignore[reportUnknownMemberType]
+        find = cast(Any, importlib_metadata).distributions
         distributions = list(find(path=[str(file)]))
         points = [p for d in distributions for p in d.entry_points.select(group=GROUP)]
         if not points:

@@ -91,6 +91,13 @@ class SecretResolver:
             await store.close()
 
 
+def fill_environment(config: MeshConfig, environ: Mapping[str, str]) -> MeshConfig:
+    """``config`` with the ``${env:NAME}`` references filled in that have a value: what secret stores are made from."""
+    names = {reference.name for reference in config.references() if reference.kind == "env"}
+    values = {f"env:{name}": Secret(environ[name]) for name in names if name in environ}
+    return config.resolve(values, partial=True)
+
+
 async def fill_references(config: MeshConfig, resolver: SecretResolver, environ: Mapping[str, str]) -> MeshConfig:
     """``config`` with every reference filled in: ``${secrets:NAME}`` by the stores, ``${env:NAME}`` by ``environ``.
 

@@ -34,8 +34,8 @@ _DEFAULTS: dict[type, object] = {
     Pricing: Pricing(),
     Limits: Limits(),
 }
-_FIELDS = {
-    kind: tuple((f.name, f"{name}.{f.name}") for f in attrs.fields(kind))
+_FIELDS: dict[type, tuple[tuple[str, str], ...]] = {
+    kind: tuple((field, f"{name}.{field}") for field in attrs.fields_dict(kind))
     for name, kind in (
         ("delivery", DeliverySupport),
         ("constraints", Constraints),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from ..background import BackgroundLoop
@@ -70,11 +70,10 @@ class Completions:
         """As ``AsyncOpenAIClient.chat.completions.create``."""
         completions = self._client.chat.completions
         if stream:
-            opened: Coroutine[Any, Any, AsyncStream] = completions.create(
-                model=model, messages=messages, stream=True, **parameters
-            )
-            return Stream(self._loop.run(opened), self._loop)
-        return self._loop.run(completions.create(model=model, messages=messages, **parameters))
+            streamed = completions.create(model=model, messages=messages, stream=True, **parameters)
+            return Stream(self._loop.run(streamed), self._loop)
+        whole = completions.create(model=model, messages=messages, stream=False, **parameters)
+        return self._loop.run(whole)
 
 
 class Chat:

@@ -92,11 +92,10 @@ def _default_connector(review: Review, name: str) -> tuple[str, ProviderConnecto
     """The connector that an entry's name stands for: an id, a vendor, or a connector's default name."""
     place = ("providers", name)
     registry = review.registry
-    refusal = f"the key connector is missing, and no provider connector is named {shortened(name)}."
     try:
         return review.load(ProviderConnector, "provider", registry.resolve_id("provider", name[:100]), *place)
     except ConnectorError as error:
-        refusal = f"{refusal} {error.hint or ''}".rstrip() if " can mean any of " not in error.message else str(error)
+        refusal = f"the key connector is missing: {error}"
     known = [info.id for info in registry.list_connectors("provider")]
     fitting = [connector_id for connector_id in known if connector_id.partition(".")[0] == name]
     if len(fitting) != 1:

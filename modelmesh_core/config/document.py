@@ -104,7 +104,8 @@ def read_mapping(data: Mapping[str, Any]) -> tuple[Section, list[Problem]]:
         raise ConfigurationError(error.message) from None
 
 
-def _child(node: Any, step: str | int) -> tuple[Any, Place | None]:
+def child(node: Any, step: str | int) -> tuple[Any, Place | None]:
+    """What stands under a key or an index, and where; None for what is not there."""
     if isinstance(node, Section) and isinstance(step, str):
         return node.get(step), node.places.get(step)
     if isinstance(node, Items) and isinstance(step, int) and step < len(node):
@@ -117,7 +118,7 @@ def locate(root: Section, path: Path, *, at_key: bool = False) -> tuple[str | No
     place: Place | None = None
     node: Any = root
     for step in path:
-        node, own = _child(node, step)
+        node, own = child(node, step)
         place = own or place
     if place is None:
         return None, None, None
@@ -141,7 +142,7 @@ def in_order(root: Section, problems: Iterable[Problem]) -> list[Problem]:
             if step not in ranks[id(node)]:
                 break
             order.append(ranks[id(node)][step])
-            node, _ = _child(node, step)
+            node, _ = child(node, step)
             if not isinstance(node, (Section, Items)):
                 break
         return tuple(order)

@@ -74,7 +74,7 @@ class Capabilities:
 
 
 def check_models(review: Review, capabilities: Capabilities) -> Mapping[str, ModelConfig]:
-    """The models with their providers filled in and their capabilities as full paths."""
+    """The models with their capabilities as full paths. What was left out stays left out."""
     known = list(review.sections.providers)
     return {
         model_id: _check_model(review, capabilities, model_id, model, known)

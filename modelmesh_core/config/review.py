@@ -9,7 +9,7 @@ from ..catalogue.assembly import ListedProvider
 from ..errors import ConnectorError, Problem
 from ..interfaces.provider import CatalogueModel, ProviderConnector
 from ..registry import ConnectorRegistry
-from .document import Section, locate
+from .document import Section, child, locate
 from .mistakes import Path, describe, nearest, shown
 from .references import Reference, SecretText
 from .schema import Sections
@@ -38,13 +38,8 @@ class Review:
         """What was written at ``path``; None if nothing was."""
         node: Any = self.root
         for step in path:
-            if isinstance(node, Mapping):
-                node = node.get(step)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-            elif isinstance(node, list) and isinstance(step, int) and step < len(node):  # pyright: ignore[reportUnknownArgumentType]
-                node = node[step]  # pyright: ignore[reportUnknownVariableType]
-            else:
-                return None
-        return node  # pyright: ignore[reportUnknownVariableType]
+            node, _ = child(node, step)
+        return node
 
     def resolve(self, kind: str, name: str | Reference, *path: str | int) -> str | Reference:
         """The full id of a connector; the name itself, with a problem noted, if there is none."""

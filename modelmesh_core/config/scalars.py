@@ -173,7 +173,8 @@ def read_error_code(value: Any) -> int | str:
 def read_sha256(value: Any) -> str:
     if isinstance(value, str) and _SHA256.fullmatch(value):
         return value.lower()
-    raise WrongValueError("the file's SHA-256 in 64 hexadecimal digits", value, "" if isinstance(value, str) else _QUOTES)
+    hint = "" if isinstance(value, str) else _QUOTES
+    raise WrongValueError("the file's SHA-256 in 64 hexadecimal digits", value, hint)
 
 
 def read_endpoint(value: Any) -> str:
@@ -249,13 +250,14 @@ def tolerant(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
         if not isinstance(value, Secret):
             return read(value)
         text = value.reveal()
+        expected = ""
         for candidate in dict.fromkeys((text, plain(text))):
             try:
                 result = read(candidate)
             except WrongValueError as error:
-                mistake = error
+                expected = error.expected
             else:
                 return SecretText(result) if isinstance(result, str) else result
-        raise WrongValueError(mistake.expected, value) from None  # pyright: ignore[reportPossiblyUnboundVariable]
+        raise WrongValueError(expected, value)
 
     return read_any

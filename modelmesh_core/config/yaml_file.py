@@ -148,7 +148,7 @@ class _Reader:
             if source.id != "mapping":
                 self._note("expected a mapping, or a list of mappings, after <<.", path, key)
                 continue
-            other = self.read(source, path)
+            other = self.read(source, (*path, "<<"))  # deeper by one, so that a mapping in itself ends
             for name in other:
                 if name not in section:
                     section[name] = other[name]

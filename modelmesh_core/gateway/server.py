@@ -12,7 +12,7 @@ from ..errors import ModelMeshError
 from .access import refuse_open_door
 from .app import GatewayApp
 from .limits import GatewayLimits
-from .server_thread import ServerThread
+from .server_thread import ServerThread, import_server
 
 if TYPE_CHECKING:
     from ..mesh import ModelMesh
@@ -61,13 +61,14 @@ class ProxyServer:
         """
         if self._thread is not None:
             return self
+        make_server = import_server()
         self._state = "starting"
         self._owns_mesh = not _is_initialized(self._mesh)
         try:
             self._mesh.initialize()
             listener = self._listen()
             self._app = GatewayApp(self._mesh, host=self.host, limits=self._limits)
-            thread = ServerThread(self._app, listener, self._limits, when_ended)
+            thread = ServerThread(self._app, listener, self._limits, make_server, when_ended)
             thread.start()
         except BaseException:
             self._shut_down()
@@ -127,7 +128,7 @@ class ProxyServer:
             self._state = "stopped"
 
     def get_status(self) -> dict[str, Any]:
-        """``state`` (stopped, starting, serving, draining), ``url``, ``in_flight``, ``served``, ``uptime`` in seconds."""
+        """``state`` (stopped, starting, serving, draining), ``url``, ``in_flight``, ``served``, ``uptime``: seconds."""
         is_up = self._state in ("serving", "draining")
         return {
             "state": self._state,

@@ -24,13 +24,15 @@ class ServerThread:
     """Serves ``app`` on ``listener`` from ``start`` until it is told to stop, once."""
 
     def __init__(
-        self, app: GatewayApp, listener: socket.socket, limits: GatewayLimits, when_ended: Callable[[], object]
+        self,
+        app: GatewayApp,
+        listener: socket.socket,
+        limits: GatewayLimits,
+        make_server: type[GatewayServer],
+        when_ended: Callable[[], object],
     ) -> None:
-        """``when_ended`` is called in the thread when it ends, also if nobody told it to.
-
-        Raises ModelMeshError if the server is not installed.
-        """
-        self._make_server = _import_server()
+        """``when_ended`` is called in the thread when it ends, also if nobody told it to."""
+        self._make_server = make_server
         self._app = app
         self._listener = listener
         self._limits = limits
@@ -103,7 +105,8 @@ class ServerThread:
         server.should_exit = True
 
 
-def _import_server() -> type[GatewayServer]:
+def import_server() -> type[GatewayServer]:
+    """The server's class. Raises ModelMeshError if what it needs is not installed."""
     try:
         from .uvicorn_server import GatewayServer
     except ImportError as error:

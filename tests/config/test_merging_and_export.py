@@ -16,15 +16,7 @@ BASE = {
 
 def test_the_other_wins_key_by_key_and_lists_are_replaced(parse) -> None:
     merged = parse(BASE).merge(
-        parse(
-            {
-                "providers": {"mybox": {"timeout": {"idle": "9s"}}, "acme": {"headers": {"x": "y"}}},
-                "pools": {"chat": {"models": ["acme.small"]}},
-                "allow_pinned_models": False,
-            }
-        )
-        if False
-        else {
+        {
             "providers": {"mybox": {"timeout": {"idle": "9s"}}, "acme": {"headers": {"x": "y"}}},
             "pools": {"chat": {"models": ["acme.small"]}},
             "allow_pinned_models": False,

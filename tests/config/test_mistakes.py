@@ -99,7 +99,11 @@ BROKEN = [
     ("models: {acme.x: {batch: {cost_discount: 2}}}\n" + ACME, "1:42", "expected a number from 0 to 1, found 2."),
     # connectors
     ("providers: {a: {connector: acme.chta.v1}}\n", "1:28", "'acme.chta.v1'. Did you mean acme.chat.v1"),
-    ("providers:\n  nobody: {api_key: k}\n", "2:3", "the key connector is missing, and no provider connector is named"),
+    (
+        "providers:\n  nobody: {api_key: k}\n",
+        "2:3",
+        "the key connector is missing: no provider connector is named 'nobody'.",
+    ),
     ("providers: {plain: {connector: plain.chat.v1}}\n", "1:13", "the key api_key is missing, and plain.chat.v1 needs"),
     ("providers: {'a b': {connector: box.local.v1}}\n", "1:13", "a provider's name has letters, digits"),
     (ACME + "pools: {chat-completion: {strategy: cheapest}}\n", "2:37", "no rotation connector is named 'cheapest'."),

@@ -298,3 +298,22 @@ def test_two_meshes_live_beside_each_other(make_mesh, upstream):
     first, second = make_mesh(config("a.one")), make_mesh({"providers": providers("a"), "models": chat_models("a.x")})
     assert ask(first).modelmesh.model == "a.one"
     assert ask(second, "chat-completion").modelmesh.model == "a.x"
+
+
+def test_a_store_can_be_opened_with_a_passphrase_from_the_environment(make_mesh, upstream, tmp_path):
+    import asyncio
+
+    from modelmesh_core import Secret
+    from modelmesh_core.builtin.secrets_encrypted_file import EncryptedFileOptions, EncryptedFileSecretStore
+
+    path = str(tmp_path / "vault")
+    store = EncryptedFileSecretStore(EncryptedFileOptions(path=path, passphrase=Secret("open sesame")))
+    asyncio.run(store.set("A_KEY", Secret("from-the-vault")))
+    upstream.script(A, [answers.chat("a")])
+    settings = config("a.one")
+    settings["providers"]["a"]["api_key"] = "${secrets:A_KEY}"
+    settings["secrets"] = {"store": "encrypted-file", "path": path, "passphrase": "${env:PASS}"}
+    ask(make_mesh(settings, environ={"PASS": "open sesame"}))
+    assert upstream.requests[0].headers["authorization"] == "Bearer from-the-vault"
+    with pytest.raises(ModelMeshError, match="passphrase"):
+        make_mesh(settings, environ={"PASS": "wrong"})
