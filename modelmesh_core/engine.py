@@ -22,8 +22,9 @@ from .execution.prober import Prober
 from .interfaces.provider import ProviderConnector, ProviderSettings
 from .pools import CapabilityPool, Emit
 from .registry import ConnectorRegistry, HookRelay
+from .rotation import RotationPolicy
 from .routing import CapabilityResolver, DeliveryFilter, RequirementFilter, RoutingPipeline, StateFilter
-from .routing.stages import FirstCandidate, PoolSelection, Rotation, SelectorStage
+from .routing.stages import FirstCandidate, PoolSelection, SelectorStage
 from .settings import PoolSettings
 from .state.models import LiveStates
 from .transport import Transport, TransportOptions, create_transport
@@ -218,6 +219,7 @@ def _pool(
         node=node.path if node is not None else None,
         relay=relays.of(settings),
         states=around.states,
+        clock=around.clock,
         emit=around.emit,
         is_predefined=is_predefined,
     )
@@ -235,7 +237,6 @@ class _Relays:
             ("the core: delivery", DeliveryFilter()),
             ("the core: requirements", RequirementFilter()),
             ("the core: state", StateFilter()),
-            ("the core: rotation", Rotation()),
         ]
         self._first_candidate = ("the core: selection", FirstCandidate())
 
@@ -260,7 +261,8 @@ class _Relays:
         )
         if key not in self._built:
             retry = RetryPolicy(settings.retry, rotate_on_content_filter=settings.rotate_on_content_filter)
-            core = [*self._core, ("the core: retry", retry)]
+            rotation = RotationPolicy(settings.strategy)
+            core = [*self._core, ("the core: rotation", rotation), ("the core: retry", retry)]
             if settings.fallback_strategy != "error":
                 core.append(self._first_candidate)
             self._built[key] = HookRelay([*_once(plugins), *core])

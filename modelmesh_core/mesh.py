@@ -400,7 +400,7 @@ class ModelMesh:
     def pool_status(self) -> dict[str, list[ModelSnapshot]]:
         """Pool id → a snapshot of every member, in pool order."""
         now = self._clock.now()
-        return {pool.id: pool.get_state(now) for pool in self._running().pools.values()}
+        return {pool.id: pool.get_state() for pool in self._running().pools.values()}
 
     def explain(self, request: Request | str) -> Explanation:
         """What would happen to ``request`` (or to a chat request for that name) now. Calls nobody."""

@@ -21,6 +21,7 @@ from .settings import PoolSettings
 from .state.ledger import Account
 from .state.models import LiveStates, Model, ModelState
 from .state.standby import Standing
+from .values import Clock
 
 Emit = Callable[[str, Mapping[str, Any]], None]
 """Takes an event's name and data; never blocks."""
@@ -141,6 +142,7 @@ class CapabilityPool:
         node: str | None,
         relay: HookRelay,
         states: LiveStates,
+        clock: Clock,
         emit: Emit,
         is_predefined: bool = False,
     ) -> None:
@@ -150,6 +152,7 @@ class CapabilityPool:
         """Full path in the capability tree; None for a pool of explicit models only."""
         self.relay = relay
         self.states = states
+        self._clock = clock
         self.is_predefined = is_predefined
         self._emit = emit
         self._members: dict[str, Member] = {}
@@ -299,7 +302,7 @@ class CapabilityPool:
             member.standing.until = now + 1.0  # asked again then; a hook may hold it as long as it likes
             member.standing.version += 1
         elif not member.standing.needs_probe:
-            self._activate(member, now, "its deadline has passed")
+            self._activate(member, "its deadline has passed")
 
     def _begin_maintenance(self, now: float) -> None:
         for member in self._members.values():
@@ -334,10 +337,10 @@ class CapabilityPool:
                 },
             )
 
-    def probe_succeeded(self, member: Member, now: float) -> None:
+    def probe_succeeded(self, member: Member) -> None:
         """A success of a half-open model: it is active again."""
         if member.standing.reason is not None and member.standing.needs_probe:
-            self._activate(member, now, "its probe succeeded")
+            self._activate(member, "its probe succeeded")
 
     def probe_ended(self, member: Member) -> None:
         """A probe ended without a verdict (cancelled, or the caller's own fault): another may go."""
@@ -345,7 +348,7 @@ class CapabilityPool:
             member.standing.probe_in_flight = False
             member.standing.version += 1
 
-    def _activate(self, member: Member, now: float, why: str) -> None:
+    def _activate(self, member: Member, why: str) -> None:
         with self.states.lock:
             reason = member.standing.reason
             changed = member.standing.activate()
@@ -364,26 +367,29 @@ class CapabilityPool:
                 },
             )
 
-    def deactivate(self, model_id: str, reason: str = "", *, now: float) -> None:
+    def deactivate(self, model_id: str, reason: str = "") -> None:
         """Put a member on standby by hand; only ``recover`` brings it back. Raises KeyError if it is no member."""
-        self.put_on_standby(self._members[model_id], Deactivation(Reason.MANUAL, None, reason), now)
+        self.put_on_standby(self._members[model_id], Deactivation(Reason.MANUAL, None, reason), self._clock.now())
 
-    def recover(self, model_id: str, *, now: float) -> None:
+    def recover(self, model_id: str) -> None:
         """Bring a member back by hand, whatever the reason. Raises KeyError if it is no member."""
-        self._activate(self._members[model_id], now, "by hand")
+        self._activate(self._members[model_id], "by hand")
 
-    def get_active_models(self, now: float) -> list[str]:
+    def get_active_models(self) -> list[str]:
         """Full ids, in pool order."""
+        now = self._clock.now()
         self.refresh(now)
         return [m.model.id for m in self._members.values() if m.standing.status(now) is Status.ACTIVE]
 
-    def get_standby_models(self, now: float) -> list[str]:
+    def get_standby_models(self) -> list[str]:
         """Full ids, in pool order; half-open ones included."""
+        now = self._clock.now()
         self.refresh(now)
         return [m.model.id for m in self._members.values() if m.standing.status(now) is not Status.ACTIVE]
 
-    def get_state(self, now: float) -> list[ModelSnapshot]:
+    def get_state(self) -> list[ModelSnapshot]:
         """A snapshot of every member, in pool order."""
+        now = self._clock.now()
         self.refresh(now)
         return [member.snapshot(now) for member in self._members.values()]
 

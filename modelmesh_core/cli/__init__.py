@@ -98,9 +98,7 @@ def _failed(error: Exception, output: Output, *, verbose: bool) -> int:
         import traceback
 
         traceback.print_exception(error)
-    if isinstance(error, (ModelMeshError, UsageError)):
-        output.error(str(error))
-    elif isinstance(error, OSError):
+    if isinstance(error, (ModelMeshError, UsageError, OSError)):
         output.error(str(error))
     else:
         advice = "" if verbose else " This is a bug; --verbose shows where it happened."

@@ -42,9 +42,7 @@ def declare(commands: Commands) -> None:
         help="a capability, a pool or a model; default: %(default)s",
     )
     parser.add_argument("--system", metavar="TEXT", help="instructions for the model")
-    parser.add_argument(
-        "--max-tokens", metavar="N", type=whole_number(1), help="the answer's longest length, in tokens"
-    )
+    parser.add_argument("--max-tokens", metavar="N", type=whole_number(1), help="the answer's greatest length")
     parser.add_argument("--temperature", metavar="T", type=float, help="randomness, 0 to 2")
     parser.add_argument("--no-stream", action="store_true", help="print the answer once it is whole")
 

@@ -7,7 +7,6 @@ On a terminal, rich tables and colour; in a pipe, aligned plain text without a s
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import sys
 from collections.abc import Iterable, Sequence
@@ -60,6 +59,8 @@ class Output:
 
     def json(self, value: Any) -> None:
         """One JSON document."""
+        import json
+
         self.write(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False, default=str) + "\n")
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

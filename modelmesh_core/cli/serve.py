@@ -25,9 +25,8 @@ def declare(commands: Commands) -> None:
     )
     parser.set_defaults(log_level="INFO")
     parser.add_argument("--host", metavar="ADDRESS", help="where to listen; default: proxy.host, else 127.0.0.1")
-    parser.add_argument(
-        "--port", metavar="PORT", type=whole_number(0, 65535), help="default: proxy.port, else 8080; 0: any free one"
-    )
+    port = whole_number(0, 65535)
+    parser.add_argument("--port", metavar="PORT", type=port, help="default: proxy.port, else 8080; 0: any free one")
 
 
 def run(arguments: Namespace, output: Output) -> int:

@@ -63,20 +63,20 @@ class Accounting:
             if headroom:
                 state.headroom = headroom
             if member.standing.reason is not None:
-                self._probe_succeeded(member, provider, now)
+                self._probe_succeeded(member, provider)
             if member.pool.has_usage_limits:
                 member.pool.evaluate(member, None, now)
 
-    def _probe_succeeded(self, member: Member, provider: ProviderService, now: float) -> None:
+    def _probe_succeeded(self, member: Member, provider: ProviderService) -> None:
         reason = member.standing.reason
-        member.pool.probe_succeeded(member, now)
+        member.pool.probe_succeeded(member)
         for pool in self._pools.values():
             for other in pool.members.values():
                 of_account = reason is Reason.AUTH and other.definition.provider == provider.name
                 if other.standing.reason is reason and (of_account or other.model.id == member.model.id):
-                    pool.probe_succeeded(other, now)
+                    pool.probe_succeeded(other)
         if not provider.is_available():
-            self.provider_recovered(provider, now)
+            self.provider_recovered(provider)
 
     def failed(
         self, member: Member, attempt: AttemptRecord, reservation: Reservation, failed: FailedAttempt, now: float
@@ -131,14 +131,14 @@ class Accounting:
                 {"provider": provider.name, "reason": reason.value, "detail": failed.failure.message},
             )
 
-    def provider_recovered(self, provider: ProviderService, now: float) -> None:
+    def provider_recovered(self, provider: ProviderService) -> None:
         """The account works again: a probe of it succeeded, or somebody says so."""
         provider.state.auth_valid = provider.state.available = True
         provider.state.consecutive_failures = 0
         for pool in self._pools.values():
             for member in pool.members.values():
                 if member.definition.provider == provider.name and member.standing.reason is Reason.AUTH:
-                    pool.recover(member.model.id, now=now)
+                    pool.recover(member.model.id)
         self.emit("provider_recovered", {"provider": provider.name})
 
     def cancelled(

@@ -73,6 +73,6 @@ class Prober:
                 continue
             now = self._clock.now()
             for pool, model in members:
-                pool.probe_succeeded(pool.members[model], now)
+                pool.probe_succeeded(pool.members[model])
             if not provider.is_available():
-                self._accounting.provider_recovered(provider, now)
+                self._accounting.provider_recovered(provider)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import attrs
 
 from ..errors import FailureKind
-from ..interfaces.routing import Deactivation, FailedAttempt, ModelSnapshot, Reason, Status
+from ..interfaces.routing import Deactivation, FailedAttempt, ModelSnapshot, Reason, Status, hookimpl
 from ..settings import PoolSettings
 from .maintenance import maintenance_end
 
@@ -122,8 +122,22 @@ class RecoveryEvaluator:
 
 @attrs.frozen
 class RotationPolicy:
-    """The three replaceable parts of a pool's rotation. ``strategy`` is the id of the selection strategy."""
+    """What rotates a pool: when a model leaves, when it may come back, and which strategy chooses.
 
-    deactivation: DeactivationEvaluator
-    recovery: RecoveryEvaluator
+    All three are replaceable: hand in other evaluators, or let a plugin answer the hooks of the same names first.
+    """
+
     strategy: str
+    """Id of the selection strategy."""
+    deactivation: DeactivationEvaluator = attrs.field(factory=DeactivationEvaluator)
+    recovery: RecoveryEvaluator = attrs.field(factory=RecoveryEvaluator)
+
+    @hookimpl
+    def evaluate_deactivation(
+        self, snapshot: ModelSnapshot, settings: PoolSettings, failed: FailedAttempt | None, now: float
+    ) -> Deactivation | None:
+        return self.deactivation.evaluate(snapshot, settings, failed, now)
+
+    @hookimpl
+    def evaluate_recovery(self, snapshot: ModelSnapshot, settings: PoolSettings, now: float) -> bool:
+        return self.recovery.evaluate(snapshot, settings, now)

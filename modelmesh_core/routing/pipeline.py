@@ -198,7 +198,7 @@ class RoutingPipeline:
     def _nobody(self, context: RoutingContext, tried: Sequence[str]) -> NoActiveModelError:
         waits: list[float] = []
         for pool_id in tried:
-            for snapshot in self._pools[pool_id].get_state(context.now):
+            for snapshot in self._pools[pool_id].get_state():
                 if snapshot.until is not None and snapshot.until > context.now:
                     waits.append(snapshot.until - context.now)
         dropped = {drop.model: drop.reason for drop in context.drops}

@@ -10,8 +10,6 @@ from ..catalogue.definitions import UNCONSTRAINED
 from ..errors import CapabilityNotFoundError
 from ..interfaces.routing import (
     Candidate,
-    Deactivation,
-    FailedAttempt,
     ModelSnapshot,
     Requirements,
     RoutingContext,
@@ -19,8 +17,6 @@ from ..interfaces.routing import (
     hookimpl,
 )
 from ..pools import CapabilityPool
-from ..rotation import DeactivationEvaluator, RecoveryEvaluator
-from ..settings import PoolSettings
 
 
 class CapabilityResolver:
@@ -246,21 +242,3 @@ class FirstCandidate:
     @hookimpl
     def select_model(self, context: RoutingContext, candidates: Sequence[Candidate]) -> Candidate:
         return candidates[0]
-
-
-class Rotation:
-    """The core's deactivation and recovery, as hooks."""
-
-    def __init__(self) -> None:
-        self._deactivation = DeactivationEvaluator()
-        self._recovery = RecoveryEvaluator()
-
-    @hookimpl
-    def evaluate_deactivation(
-        self, snapshot: ModelSnapshot, settings: PoolSettings, failed: FailedAttempt | None, now: float
-    ) -> Deactivation | None:
-        return self._deactivation.evaluate(snapshot, settings, failed, now)
-
-    @hookimpl
-    def evaluate_recovery(self, snapshot: ModelSnapshot, settings: PoolSettings, now: float) -> bool:
-        return self._recovery.evaluate(snapshot, settings, now)

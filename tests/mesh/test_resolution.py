@@ -108,7 +108,7 @@ def test_an_exhausted_pool_passes_on_unless_the_caller_named_it(make_mesh, upstr
         "second": {"capability": "chat-completion", "providers": ["b"]},
     }
     mesh = make_mesh(settings)
-    mesh.get_router().get_pool("first").deactivate("a.one", now=upstream.clock.now())
+    mesh.get_router().get_pool("first").deactivate("a.one")
     assert ask(mesh, "chat-completion").modelmesh.pool == "second"
     with pytest.raises(NoActiveModelError):
         ask(mesh, "first")

@@ -176,11 +176,11 @@ def test_an_outage_puts_the_whole_provider_aside_where_the_pool_asks_for_it(make
 def test_by_hand_a_model_leaves_and_only_by_hand_it_returns(pair, upstream):
     mesh = pair()
     pool = mesh.get_router().get_pool("chat")
-    pool.deactivate("a.one", "being replaced", now=upstream.clock.now())
+    pool.deactivate("a.one", "being replaced")
     upstream.clock.advance(10 * 86400)
     assert ask(mesh).modelmesh.model == "b.two"
     assert reason(mesh) == "manual"
-    pool.recover("a.one", now=upstream.clock.now())
+    pool.recover("a.one")
     assert ask(mesh).modelmesh.model == "a.one"
 
 

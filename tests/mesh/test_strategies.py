@@ -30,11 +30,11 @@ def served(mesh, times, **parameters):
 
 
 def rest(mesh, model):
-    mesh.get_router().get_pool("chat").deactivate(model, now=mesh.clock.now())
+    mesh.get_router().get_pool("chat").deactivate(model)
 
 
 def back(mesh, model):
-    mesh.get_router().get_pool("chat").recover(model, now=mesh.clock.now())
+    mesh.get_router().get_pool("chat").recover(model)
 
 
 def test_stick_until_failure_is_the_default_and_a_recovered_favourite_does_not_take_traffic_back(mesh_with):

@@ -1,0 +1,111 @@
+"""What goes wrong behind the gateway: the right status, what to do next, and nothing that is not the caller's to know."""
+
+import logging
+
+import pytest
+from meshes import config
+
+from modelmesh_core import Failure, FailureKind
+from modelmesh_core.testing import answers
+
+CHAT = "/v1/chat/completions"
+BASE = "https://a.test/v1"
+KEY = "sk-upstream-0123456789"
+
+
+@pytest.fixture
+def ask(client, upstream, chat_body):
+    """Asks a gateway whose only provider answers so; its answer."""
+
+    def ask(*script, base=BASE, **more):
+        upstream.script(base, list(script))
+        settings = config("a.one", pool={"retry": {"max_attempts": 1}})
+        settings["providers"]["a"].update(api_key=KEY, base_url=base)
+        return client(settings).post(CHAT, json=chat_body(**more))
+
+    return ask
+
+
+def test_the_providers_own_words_come_back_where_the_request_is_at_fault(ask):
+    answer = ask(answers.error(422, "temperature must be below 2", code="bad_value", type="invalid_request_error"))
+    assert answer.status_code == 422
+    assert answer.json() == {
+        "error": {
+            "message": "temperature must be below 2",
+            "type": "invalid_request_error",
+            "param": None,
+            "code": "bad_value",
+        }
+    }
+    assert answer.headers["x-modelmesh-overhead-ms"]
+
+
+def test_a_rate_limit_says_when_to_come_back(ask):
+    answer = ask(answers.error(429, "slow down", retry_after="12.2"))
+    assert answer.status_code == 429
+    assert answer.headers["retry-after"] == "13"
+    assert 12_000 < int(answer.headers["retry-after-ms"]) <= 12_200
+
+
+def test_after_every_fallback_failed_the_sdk_need_not_retry(ask):
+    answer = ask(answers.error(500, "broken"))
+    assert answer.status_code == 503
+    assert answer.headers["x-should-retry"] == "false"
+    assert answer.headers["x-modelmesh-attempts"] == "1"
+    assert answer.headers["x-modelmesh-model"] == "a.one"
+    error = answer.json()["error"]
+    assert error["code"] == "all_providers_exhausted"
+    assert "a.one at a: broken" in error["message"]
+
+
+def test_a_silent_provider_is_a_gateway_timeout(ask):
+    assert ask(answers.hang()).status_code == 504
+
+
+def test_errors_before_the_first_content_of_a_stream_are_ordinary_errors(ask):
+    answer = ask(answers.stream("never", finish=False, done=False).__class__(500, b"{}"), stream=True)
+    assert answer.status_code == 503
+    assert answer.headers["content-type"] == "application/json"
+
+
+LEAKS = {
+    "a refused key": answers.error(401, f"Incorrect API key provided: {KEY[:8]}****{KEY[-4:]}", type="auth"),
+    "a key that is echoed": answers.error(400, f"cannot parse header Bearer {KEY}", type="invalid_request_error"),
+    "a key in a server error": answers.error(500, f"panic with key={KEY}"),
+    "an address in a server error": answers.error(502, "no route to http://vllm.internal:8000/v1 (10.1.2.3:8000)"),
+    "an unreachable address": answers.Answer(
+        failure=Failure(FailureKind.CONNECTION, "cannot connect to vllm.internal:8000: refused")
+    ),
+    "a page of a proxy": answers.Answer(200, b"<html>nginx at 10.1.2.3 for vllm.internal:8000</html>"),
+    "a stream that reports its route": answers.stream(
+        "Hello", finish=False, done=False, failure=Failure(FailureKind.STREAM_CUT, "vllm.internal:8000 hung up on us")
+    ),
+}
+
+
+@pytest.mark.parametrize("case", LEAKS)
+def test_no_answer_holds_keys_or_internal_addresses(ask, case):
+    answer = ask(LEAKS[case], base="http://vllm.internal:8000/v1", stream="stream" in case)
+    said = answer.text + str(answer.headers)
+    assert "error" in answer.text
+    for secret in (KEY, KEY[-4:], KEY[:8], "vllm", "10.1.2.3", "Traceback"):
+        assert secret not in said
+
+
+def test_public_addresses_stay_readable(ask):
+    answer = ask(answers.error(400, "see https://platform.openai.com/docs/errors", type="invalid_request_error"))
+    assert "https://platform.openai.com/docs/errors" in answer.text
+
+
+def test_what_nobody_foresaw_is_logged_and_not_told(serve, client, upstream, chat_body, caplog):
+    def fall(request):
+        raise KeyboardInterrupt if False else RuntimeError("password is hunter2")
+
+    upstream.script(BASE, fall)
+    http = client()
+    from modelmesh_core.gateway import endpoints
+
+    assert endpoints
+    with caplog.at_level(logging.ERROR):
+        answer = http.post(CHAT, json=chat_body())
+    assert "hunter2" not in answer.text
