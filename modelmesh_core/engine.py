@@ -108,7 +108,7 @@ def build_engine(config: MeshConfig, around: Surroundings, step: Step) -> Engine
         }
         listed = {name: ListedProvider(name, _vendor(c), list(c.models())) for name, c in connectors.items()}
         models = ModelRegistry(tree)
-        models.register_all(assemble_models(config.models.values(), listed, tree))
+        models.register_all(assemble_models(config.models.values(), listed, tree, set(config.providers)))
     with step("build the pools"):
         relays = _Relays(around.registry, config)
         pools = {settings.id: _pool(settings, tree, relays, around) for settings in _pool_settings(config, models)}
@@ -187,7 +187,7 @@ def _pool_settings(config: MeshConfig, models: ModelRegistry) -> Iterator[PoolSe
         model: ModelDefinition | None = models.find(name)
         if model is None:
             disabled = [p.name for p in config.providers.values() if not p.enabled]
-            if disabled and name in config.models:
+            if disabled:
                 return name  # its provider is switched off for now
             raise ConfigurationError([Problem(f"no model is named {name!r}", ("pools", pool, key))])
         return model.id

@@ -131,7 +131,7 @@ class ModelMesh:
             loop.stop()
         if data is None:
             raise ConfigurationError(f"the storage has no configuration {key!r}.")
-        return cls(MeshConfig.from_text(data.decode(), name=key), **options)
+        return cls(MeshConfig.from_text(data.decode(), key, options.get("registry")), **options)
 
     # --- life --------------------------------------------------------------------------------------------------------
 
@@ -202,8 +202,7 @@ class ModelMesh:
                 cache_ttl=config.secrets.cache_ttl,
                 cache_enabled=config.secrets.cache_enabled,
             )
-            config = self._background.run(fill_references(config, self._secrets, self._environ))
-        return config
+            return self._background.run(fill_references(config, self._secrets, self._environ))
 
     def _parse(self, source: Source | None) -> MeshConfig:
         if isinstance(source, MeshConfig):
@@ -221,16 +220,12 @@ class ModelMesh:
             name, default_policy, interval = self._default_storage or ("modelmesh.memory.v1", "in-memory", interval)
             policy = policy or default_policy
         connector = self._registry.connector(StorageConnector, name)
-        locking = storage.locking
         return StateManager(
             connector.create(storage.options),
             self.export_state,
             self._clock,
             policy=policy or "periodic",
             interval=interval,
-            lease=locking.lease,
-            lock_timeout=locking.timeout,
-            retry_interval=locking.retry_interval,
         )
 
     def _surroundings(self) -> Surroundings:
@@ -399,7 +394,6 @@ class ModelMesh:
 
     def pool_status(self) -> dict[str, list[ModelSnapshot]]:
         """Pool id → a snapshot of every member, in pool order."""
-        now = self._clock.now()
         return {pool.id: pool.get_state() for pool in self._running().pools.values()}
 
     def explain(self, request: Request | str) -> Explanation:
@@ -435,6 +429,6 @@ class ModelMesh:
 async def _drain(engine: Engine, clock: Clock) -> None:
     """Close an old engine once its last request has ended."""
     deadline = clock.monotonic() + max((p.settings.deadline for p in engine.pools.values()), default=DRAIN_SECONDS)
-    while engine.router.in_flight and clock.monotonic() < deadline:
+    while engine.router.in_flight and clock.monotonic() < deadline:  # noqa: ASYNC110  (polled once, after a reload)
         await asyncio.sleep(0.05)
     await engine.aclose()

@@ -153,8 +153,12 @@ class ConnectorRegistry:
 
     def _add_entry_points(self, entry_points: Iterable[Any]) -> list[str]:
         added: list[str] = []
+        named: dict[int, str] = {}  # reading a distribution's metadata is slow, and each has many entry points
         for point in entry_points:
-            distribution = f"{point.dist.name} {point.dist.version}" if point.dist else "an unknown distribution"
+            key = id(point.dist)
+            if key not in named:
+                named[key] = f"{point.dist.name} {point.dist.version}" if point.dist else "an unknown distribution"
+            distribution = named[key]
             kind, _, connector_id = point.name.partition(".")
             entry = _Entry(kind, connector_id, distribution, point.load)
             if kind not in KINDS or not is_connector_id(connector_id):

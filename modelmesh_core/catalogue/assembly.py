@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar, cast
 
 import attrs
@@ -116,9 +116,14 @@ class ListedProvider:
 
 
 def assemble_models(
-    configured: Iterable[ConfiguredModel], providers: Mapping[str, ListedProvider], tree: CapabilityTree
+    configured: Iterable[ConfiguredModel],
+    providers: Mapping[str, ListedProvider],
+    tree: CapabilityTree,
+    known_providers: Collection[str],
 ) -> list[ModelDefinition]:
     """Every model definition: the configured ones, and the whole catalogue of providers that ``models`` leaves out.
+
+    ``providers``: those that are enabled; ``known_providers``: the names of all.
 
     Raises ConfigurationError for a model whose provider cannot be told.
     """
@@ -128,7 +133,7 @@ def assemble_models(
     problems: list[Problem] = []
     for entry in configured:
         provider = entry.provider or (listed[entry.id][0].name if entry.id in listed else None)
-        if provider is None and entry.id.partition(".")[0] in providers:
+        if provider is None and entry.id.partition(".")[0] in known_providers:
             provider = entry.id.partition(".")[0]
         if provider is None:
             problems.append(Problem("names no provider, and no catalogue lists it", ("models", entry.id)))

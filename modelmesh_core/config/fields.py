@@ -22,7 +22,6 @@ from ..wire.http import HttpTimeouts
 from .schema import (
     Cron,
     ErrorCode,
-    LockingConfig,
     ModelConfig,
     Options,
     ProviderConfig,
@@ -81,8 +80,6 @@ BOUNDS: Mapping[tuple[type, str], tuple[float | None, float | None]] = {
     (HttpTimeouts, "idle"): _POSITIVE_TIME,
     (HttpTimeouts, "total"): _POSITIVE_TIME,
     (ProviderConfig, "max_connections"): _AT_LEAST_ONE,
-    (LockingConfig, "retry_interval"): _POSITIVE_TIME,
-    (LockingConfig, "lease"): _POSITIVE_TIME,
     (StorageConfig, "sync_interval"): _POSITIVE_TIME,
     (StatisticsConfig, "flush_interval"): _POSITIVE_TIME,
     (ProxyConfig, "port"): (0, 65535),

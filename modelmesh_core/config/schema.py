@@ -43,8 +43,6 @@ class SecretsConfig:
     """Secret stores, asked in this order."""
     cache_ttl: Duration = 300.0
     cache_enabled: bool = True
-    reload_on_rotation: bool = False
-    """Read secrets again when a provider refuses a key."""
     fail_on_missing: bool = True
     """Refuse to start when a reference has no value; otherwise the key that holds it counts as left out."""
     options: Options = attrs.field(factory=dict[str, Any], repr=False)
@@ -103,16 +101,6 @@ class ModelConfig:
 
 
 @attrs.frozen
-class LockingConfig:
-    """How processes that share a storage keep apart."""
-
-    enabled: bool = True
-    timeout: Duration = 30.0
-    retry_interval: Duration = 1.0
-    lease: Duration = 30.0
-
-
-@attrs.frozen
 class StorageConfig:
     """Where state outlives the process."""
 
@@ -122,7 +110,6 @@ class StorageConfig:
     sync_interval: Duration = 300.0
     """For ``periodic``."""
     format: Literal["json"] = "json"
-    locking: LockingConfig = LockingConfig()
     options: Options = attrs.field(default=None, repr=False)
     """Instance of the connector's options class; None if it has none."""
 
@@ -150,22 +137,18 @@ class RoutingLogConfig:
 
 @attrs.frozen
 class RequestLogConfig:
-    """Where request records go, and how much they say."""
+    """Where request records go, and how much they say. Prompts and answers are never in them."""
 
     connector: Sinks = ()
     level: Literal["metadata", "summary", "full"] = "metadata"
-    redact: bool = True
-    max_payload_size: Size = 64 * 1024
-    """Longer payloads are cut in the log."""
 
 
 @attrs.frozen
 class StatisticsConfig:
-    """Where statistics go, how often, and for how long they are kept."""
+    """Where statistics go, and how often."""
 
     connector: Sinks = ()
     flush_interval: Duration = 60.0
-    retention: Duration = 7 * 86400.0
 
 
 @attrs.frozen

@@ -28,6 +28,7 @@ class Unbuilt:
 
 
 UNBUILT = (
+    Unbuilt("secrets.reload_on_rotation"),
     Unbuilt("providers.*.auth.method", ("oauth", "service_account"), "use api_key"),
     Unbuilt("providers.*.auth.key_rotation"),
     Unbuilt("providers.*.quota"),
@@ -42,6 +43,10 @@ UNBUILT = (
     Unbuilt("storage.format", ("msgpack",), "use json"),
     Unbuilt("storage.compression"),
     Unbuilt("storage.encryption"),
+    Unbuilt("storage.locking"),
+    Unbuilt("observability.logging.redact", None, "remove it: prompts and answers are never logged"),
+    Unbuilt("observability.logging.max_payload_size", None, "remove it: prompts and answers are never logged"),
+    Unbuilt("observability.statistics.retention"),
     Unbuilt("observability.tracing"),
     Unbuilt("discovery"),
     Unbuilt("proxy.workers", range(2, 65), "use 1"),

@@ -71,7 +71,6 @@ class Prober:
             except (ProviderError, NotImplementedError) as error:
                 logger.info("provider %s is not back yet: %s", provider_name, error)
                 continue
-            now = self._clock.now()
             for pool, model in members:
                 pool.probe_succeeded(pool.members[model])
             if not provider.is_available():

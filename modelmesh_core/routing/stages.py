@@ -10,7 +10,6 @@ from ..catalogue.definitions import UNCONSTRAINED
 from ..errors import CapabilityNotFoundError
 from ..interfaces.routing import (
     Candidate,
-    ModelSnapshot,
     Requirements,
     RoutingContext,
     Status,

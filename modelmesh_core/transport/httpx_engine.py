@@ -1,119 +1,222 @@
-"""The default engine: httpx."""
+"""The default engine: httpx, with limits and errors as the protocol wants them.
+
+It is driven through ``httpx.AsyncHTTPTransport`` rather than ``httpx.AsyncClient``, which would add cookies, redirects
+and authentication that nobody asked for; what mocks httpx at its transport or below mocks this engine as well.
+Nothing is taken from the environment: no proxy but ``proxy_url``, and as authorities those of ``ca_file``, or else
+certifi's, which come with httpx.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
-from collections.abc import AsyncIterator
-from urllib.parse import urlsplit
-from weakref import WeakKeyDictionary
+from collections.abc import Mapping
+from typing import Any
 
 import httpx
 
-from ..errors import Failure, FailureKind, ProviderError, provider_error
+from ..errors import ConfigurationError, ProviderError
 from ..values import Clock
 from ..wire.http import Headers, HttpRequest, HttpResponse, HttpTimeouts
+from .bodies import Body
+from .failures import (
+    DEFAULT_HEADERS,
+    KEEP_ALIVE,
+    body_timeout,
+    check_proxy,
+    connect_timeout,
+    connection_error,
+    cut,
+    head_timeout,
+    peer,
+    undecodable,
+    unreadable_ca_file,
+)
+from .loops import LoopClients
 from .protocol import TransportOptions
 
 
 class HttpxTransport:
-    """httpx behind the Transport protocol. Nothing is taken from the environment that the configuration does not name."""
+    """HTTP over httpx. Raises ConfigurationError when ``options`` name a proxy or a ``ca_file`` it cannot use.
+
+    httpx's own time-outs are off: they restart with every read, so that a dripping head would never end, and they
+    allow the connect limit twice, for TCP and for TLS. One ``asyncio.timeout`` moves through the phases instead.
+    Waiting for a free connection counts as connecting.
+    """
 
     def __init__(self, options: TransportOptions, clock: Clock) -> None:
+        check_proxy(options.proxy_url)
         self._options = options
         self._clock = clock
-        self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, httpx.AsyncClient] = WeakKeyDictionary()
+        self._trust = _trust(options.ca_file)
+        self._clients = LoopClients(self._make_client)
 
-    def _client(self) -> httpx.AsyncClient:
-        loop = asyncio.get_running_loop()
-        client = self._clients.get(loop)
-        if client is None:
-            options = self._options
-            verify = ssl.create_default_context(cafile=options.ca_file) if options.ca_file else True
-            client = self._clients[loop] = httpx.AsyncClient(
-                limits=httpx.Limits(max_connections=options.max_connections, max_keepalive_connections=100),
-                proxy=options.proxy_url,
-                verify=verify,
-                trust_env=False,
-                timeout=None,
-            )
-        return client
+    def _make_client(self) -> httpx.AsyncHTTPTransport:
+        if self._trust is None:
+            self._trust = httpx.create_ssl_context(trust_env=False)
+        return httpx.AsyncHTTPTransport(
+            verify=self._trust,
+            trust_env=False,
+            limits=httpx.Limits(max_connections=self._options.max_connections, keepalive_expiry=KEEP_ALIVE),
+            proxy=self._options.proxy_url,
+        )
 
     async def send(self, request: HttpRequest, timeouts: HttpTimeouts) -> HttpResponse:
-        stream = await self.open(request, timeouts)
+        """The whole exchange, body included. Raises ProviderError."""
+        body = await self.open(request, timeouts)
+        received_at = self._clock.now()
         try:
-            body = await stream.read_all(self._options.max_body)
+            content = await body.read_all(self._options.max_body)
         finally:
-            await stream.aclose()
-        return HttpResponse(stream.status, stream.headers, body, self._clock.now())
+            await body.aclose()
+        return HttpResponse(body.status, body.headers, content, received_at)
 
-    async def open(self, request: HttpRequest, timeouts: HttpTimeouts) -> HttpxByteStream:
-        deadline = None if timeouts.total is None else asyncio.get_running_loop().time() + timeouts.total
-        limits = httpx.Timeout(timeouts.idle, connect=timeouts.connect, read=timeouts.first_byte, pool=timeouts.connect)
-        client = self._client()
-        prepared = client.build_request(
-            request.method, request.url, headers=dict(request.headers), content=request.body, timeout=limits
-        )
+    async def open(self, request: HttpRequest, timeouts: HttpTimeouts) -> HttpxBody:
+        """Until the response's head. Raises ProviderError."""
+        loop = asyncio.get_running_loop()
+        phase = _Phase(loop, timeouts)
         try:
-            async with asyncio.timeout(timeouts.total):
-                response = await client.send(prepared, stream=True)
-        except (httpx.HTTPError, TimeoutError) as error:
-            raise _before_head(error, request.url) from error
-        return HttpxByteStream(response, timeouts.idle, deadline, self._options.max_body)
+            async with phase.limit:
+                response = await self._clients.current().handle_async_request(_build(request, phase))
+        except TimeoutError:
+            raise phase.failure(peer(request.url, self._options.proxy_url)) from None
+        except Exception as error:
+            raise connection_error(peer(request.url, self._options.proxy_url), _reason(error)) from None
+        return HttpxBody(response, request, timeouts, self._options, phase.started)
 
     async def aclose(self) -> None:
-        client = self._clients.pop(asyncio.get_running_loop(), None)
+        """Close every connection of the running loop's client."""
+        client = self._clients.pop_current()
         if client is not None:
             await client.aclose()
 
 
-class HttpxByteStream:
-    """A response body that is still arriving."""
+class _Phase:
+    """The limit on the part of the exchange that is under way: first connecting, then waiting for the head."""
 
-    def __init__(self, response: httpx.Response, idle: float | None, deadline: float | None, limit: int) -> None:
-        self.status = response.status_code
-        self.headers = Headers(response.headers.multi_items())
+    __slots__ = ("_deadline", "_sending", "_timeouts", "limit", "started")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, timeouts: HttpTimeouts) -> None:
+        self._timeouts = timeouts
+        self.started = loop.time()
+        self._deadline = _after(self.started, timeouts.total)
+        self._sending = False
+        self.limit = asyncio.timeout_at(_earlier(_after(self.started, timeouts.connect), self._deadline))
+
+    async def trace(self, event: str, info: Mapping[str, Any]) -> None:
+        """Called by httpx at each step: the first-byte limit begins when the connection stands."""
+        # A proxy's CONNECT is sent in the same way, but is still a part of connecting.
+        if event == "http11.send_request_headers.started" and info["request"].method != b"CONNECT":
+            self._sending = True
+            first_byte = _after(asyncio.get_running_loop().time(), self._timeouts.first_byte)
+            self.limit.reschedule(_earlier(first_byte, self._deadline))
+
+    def failure(self, whom: str) -> ProviderError:
+        """That the limit passed."""
+        connect, total = self._timeouts.connect, self._timeouts.total
+        if self._sending or connect is None or (total is not None and total < connect):
+            return head_timeout(whom, self._timeouts.first_byte if self._sending else None, total)
+        return connect_timeout(whom, connect)
+
+
+class HttpxBody(Body):
+    """A body that httpx reads and decompresses."""
+
+    __slots__ = ("_pieces", "_response")
+
+    def __init__(
+        self,
+        response: httpx.Response,
+        request: HttpRequest,
+        timeouts: HttpTimeouts,
+        options: TransportOptions,
+        started: float,
+    ) -> None:
+        super().__init__(response.status_code, _headers(response), request, timeouts, options, started)
         self._response = response
-        self._chunks: AsyncIterator[bytes] = response.aiter_bytes()
-        self._idle = idle
-        self._deadline = deadline
-        self._left = limit
+        self._pieces = response.aiter_bytes()
 
     async def read_chunk(self) -> bytes:
-        limit = self._idle
-        if self._deadline is not None:
-            left = max(0.0, self._deadline - asyncio.get_running_loop().time())
-            limit = left if limit is None else min(limit, left)
+        """The next piece; ``b""`` at the end. Raises ProviderError."""
+        if self._ended:
+            return b""
+        loop = asyncio.get_running_loop()
+        idle, total = self._timeouts.idle, self._timeouts.total
         try:
-            async with asyncio.timeout(limit):
-                chunk = await anext(self._chunks, b"")
-        except (httpx.HTTPError, TimeoutError) as error:
-            await self.aclose()
-            raise _cut(f"{type(error).__name__} while reading the body") from error
-        self._left -= len(chunk)
-        if self._left < 0:
-            await self.aclose()
-            raise provider_error(Failure(FailureKind.UNDECODABLE, "the body passed the largest size that is read"))
-        return chunk
-
-    async def read_all(self, limit: int) -> bytes:
-        parts: list[bytes] = []
-        self._left = min(self._left, limit)
-        while chunk := await self.read_chunk():
-            parts.append(chunk)
-        return b"".join(parts)
+            async with asyncio.timeout_at(_earlier(_after(loop.time(), idle), _after(self._started, total))):
+                piece = await anext(self._pieces, b"")
+        except TimeoutError:
+            raise body_timeout(self._whom(), self.status, idle, total, loop.time() - self._started) from None
+        except httpx.DecodingError as error:
+            raise undecodable(self._whom(), self.status, str(error)) from None
+        except Exception as error:
+            raise cut(self._whom(), self.status, _reason(error)) from None
+        if not piece:
+            self._ended = True
+            await self._response.aclose()  # gives the connection back for reuse
+            return b""
+        return self._count(piece)
 
     async def aclose(self) -> None:
-        await self._response.aclose()
+        """Close the socket if the body has not ended. Idempotent."""
+        if not self._ended:
+            self._ended = True
+            await self._response.aclose()
 
 
-def _cut(detail: str) -> ProviderError:
-    return provider_error(Failure(FailureKind.STREAM_CUT, detail))
+def _trust(ca_file: str | None) -> ssl.SSLContext | None:
+    """Trust in ``ca_file`` alone. None, where it is None: httpx's own takes 10 ms to make, so it is made when needed."""
+    if ca_file is None:
+        return None
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except OSError as error:
+        raise unreadable_ca_file(ca_file, error.strerror) from None
 
 
-def _before_head(error: Exception, url: str) -> ProviderError:
-    parts = urlsplit(url)
-    where = f"{parts.hostname}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
-    if isinstance(error, (httpx.TimeoutException, TimeoutError)):
-        return provider_error(Failure(FailureKind.TIMEOUT, f"no answer from {where} in time ({type(error).__name__})"))
-    return provider_error(Failure(FailureKind.CONNECTION, f"no connection to {where}: {error or type(error).__name__}"))
+def _build(request: HttpRequest, phase: _Phase) -> httpx.Request:
+    return httpx.Request(
+        request.method,
+        request.url,
+        headers={**DEFAULT_HEADERS, **request.headers},
+        content=request.body,
+        extensions={"trace": phase.trace},
+    )
+
+
+def _headers(response: httpx.Response) -> Headers:
+    items = response.headers.multi_items()
+    if "content-encoding" in response.headers:  # these two describe what was sent, not what the reader gets
+        items = [(name, value) for name, value in items if name not in ("content-encoding", "content-length")]
+    return Headers(items)
+
+
+def _after(moment: float, seconds: float | None) -> float | None:
+    return None if seconds is None else moment + seconds
+
+
+def _earlier(first: float | None, second: float | None) -> float | None:
+    return first if second is None or (first is not None and first < second) else second
+
+
+def _reason(error: BaseException) -> str:
+    """What lies at the bottom of ``error``, in words that hold no secret.
+
+    httpx tells of a refused connection only that all attempts failed, and of a header that cannot be sent its value.
+    """
+    bottom = error
+    while True:
+        below = bottom.exceptions[0] if isinstance(bottom, BaseExceptionGroup) else bottom.__cause__
+        if below is None:
+            break
+        bottom = below
+    if isinstance(bottom, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted: {bottom.verify_message}"
+    if isinstance(bottom, OSError):
+        return os.strerror(bottom.errno) if bottom.errno and bottom.errno > 0 else str(bottom.strerror or bottom)
+    if isinstance(error, (httpx.RemoteProtocolError, httpx.ProxyError)):
+        return str(error)
+    if isinstance(error, (httpx.LocalProtocolError, httpx.UnsupportedProtocol, httpx.InvalidURL, ValueError)):
+        return f"the request cannot be sent, because its URL or one of its headers is malformed ({type(error).__name__})"
+    return type(bottom).__name__

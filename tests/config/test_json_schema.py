@@ -23,7 +23,7 @@ GOOD = [
     "storage: {connector: modelmesh.local-file.v1, path: x, keep: 2, sync_policy: periodic}",
     "secrets: {store: [keyring, hashicorp.vault.v1], address: a, service: b, token: '${env:T}'}",
     "observability: {routing: {connector: [console, {connector: local-file, path: x}]}}",
-    "observability: {statistics: {connector: {connector: modelmesh.local-file.v1, path: x}, retention: 30d}}",
+    "observability: {statistics: {connector: {connector: modelmesh.local-file.v1, path: x}, flush_interval: 5s}}",
     "capabilities: [chat-completion.a]",
     "capabilities: {chat-completion: {a: [b, {c: null}]}}",
     "proxy: {port: 0, auth: {tokens: [t]}, endpoints: [/v1/models], max_body: 1MB}",

@@ -36,9 +36,7 @@ def test_defaults_are_the_documented_ones(load) -> None:
     assert config.secrets.store == ("modelmesh.env.v1",)
     assert config.secrets.cache_ttl == 300
     assert config.storage.sync_interval == 300
-    assert config.storage.locking.lease == 30
     assert config.observability.statistics.flush_interval == 60
-    assert config.observability.statistics.retention == 7 * 86400
     assert (config.proxy.host, config.proxy.port, config.proxy.max_body) == ("127.0.0.1", 8080, 32 * 1024**2)
     assert config.allow_pinned_models
     assert config.http_engine == "auto"

@@ -23,7 +23,7 @@ def select_model(context: RoutingContext, candidates: Sequence[Candidate]) -> Ca
     for candidate in candidates:
         if _wait(candidate, context) == 0:
             return candidate
-    return min(candidates, key=lambda candidate: used_share(candidate))
+    return min(candidates, key=used_share)
 
 
 def _wait(candidate: Candidate, context: RoutingContext) -> float:
