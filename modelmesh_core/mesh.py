@@ -77,11 +77,13 @@ class ModelMesh:
         environ: Mapping[str, str] | None = None,
         make_transport: MakeTransport | None = None,
         default_storage: tuple[str, str, float] | None = None,
+        read_only: bool = False,
     ) -> None:
         """``config``: a MeshConfig, a dict, or a path to a YAML file; without one, providers are detected.
 
         ``random`` makes weighted choices repeatable. ``default_storage``: connector id, sync policy and interval in
-        seconds, used where the configuration names no storage.
+        seconds, used where the configuration names no storage. ``read_only`` loads saved state and never saves it,
+        for programs that only look.
         """
         self._source = config
         self._registry = registry or ConnectorRegistry()
@@ -90,6 +92,7 @@ class ModelMesh:
         self._environ = os.environ if environ is None else environ
         self._make_transport = make_transport or create_transport
         self._default_storage = default_storage
+        self._read_only = read_only
         self._states = LiveStates()
         self._background = BackgroundLoop()
         self._observability = Observability(self._clock, self._registry)
@@ -226,6 +229,7 @@ class ModelMesh:
             self._clock,
             policy=policy or "periodic",
             interval=interval,
+            read_only=self._read_only,
         )
 
     def _surroundings(self) -> Surroundings:

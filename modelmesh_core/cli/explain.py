@@ -50,7 +50,7 @@ def run(arguments: Namespace, output: Output) -> int:
     name = arguments.model or body.get("model") or "chat-completion"
     if not isinstance(name, str):
         raise UsageError(f"{arguments.request}: model is no text.")
-    with open_mesh(arguments) as mesh:
+    with open_mesh(arguments, read_only=True) as mesh:
         explanation = _explain(mesh, {**body, "model": name})
         if arguments.json:
             output.json(explanation.to_dict())

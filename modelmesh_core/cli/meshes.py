@@ -35,8 +35,8 @@ def load_config(arguments: Namespace, registry: ConnectorRegistry | None = None)
     return MeshConfig.from_env(registry=registry) if file is None else MeshConfig.from_yaml(file, registry)
 
 
-def open_mesh(arguments: Namespace) -> ModelMesh:
-    """The mesh that the command means, for a ``with`` block."""
+def open_mesh(arguments: Namespace, *, read_only: bool = False) -> ModelMesh:
+    """The mesh that the command means, for a ``with`` block. ``read_only`` for commands that only look."""
     from ..mesh import ModelMesh
 
-    return ModelMesh(config_file(arguments), default_storage=DEFAULT_STORAGE)
+    return ModelMesh(config_file(arguments), default_storage=DEFAULT_STORAGE, read_only=read_only)

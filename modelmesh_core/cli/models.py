@@ -28,7 +28,7 @@ def declare(commands: Commands) -> None:
 
 
 def run_list(arguments: Namespace, output: Output) -> int:
-    with open_mesh(arguments) as mesh:
+    with open_mesh(arguments, read_only=True) as mesh:
         models = mesh.engine.models
         found = models.find_by_capability(arguments.capability) if arguments.capability else models.list_models()
     if arguments.provider:
@@ -54,7 +54,7 @@ def run_list(arguments: Namespace, output: Output) -> int:
 
 
 def run_show(arguments: Namespace, output: Output) -> int:
-    with open_mesh(arguments) as mesh:
+    with open_mesh(arguments, read_only=True) as mesh:
         model = mesh.engine.models.get_model(arguments.model)
         pools = [pool.id for pool in mesh.engine.pools.values() if model.id in pool.members]
     if arguments.json:

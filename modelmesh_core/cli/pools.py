@@ -29,7 +29,7 @@ def declare(commands: Commands) -> None:
 
 
 def run(arguments: Namespace, output: Output) -> int:
-    with open_mesh(arguments) as mesh:
+    with open_mesh(arguments, read_only=True) as mesh:
         now = mesh.clock.now()
         found = [(mesh.engine.pools[name], snapshots) for name, snapshots in mesh.pool_status().items()]
     if arguments.json:

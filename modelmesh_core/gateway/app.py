@@ -102,11 +102,13 @@ class GatewayApp:
                 self._idle.set()
 
     async def _tell_health(self, exchange: Exchange) -> None:
-        state = "starting" if self._current_policy() is None else "draining" if self._draining else "ready"
-        is_well = state == "ready" or exchange.path in _LIVE
-        await exchange.answer(
-            200 if is_well else 503, orjson.dumps({"status": "live" if is_well and state != "ready" else state})
-        )
+        if exchange.method not in ("GET", "HEAD"):
+            await _refuse(exchange, _wrong_method(exchange, "GET, HEAD"), Redactor())
+            return
+        state = "live"
+        if exchange.path in _READY:
+            state = "starting" if self._current_policy() is None else "draining" if self._draining else "ready"
+        await exchange.answer(200 if state in ("live", "ready") else 503, orjson.dumps({"status": state}))
 
     async def _serve(self, exchange: Exchange) -> None:
         redact = Redactor()
@@ -138,7 +140,7 @@ class GatewayApp:
             return None
         policy = self._policy
         if policy is None or policy.engine is not engine:
-            self._policy = make_policy(engine, self._mesh.get_registry(), self._host)
+            self._policy = make_policy(self._mesh, engine, self._host)
             if policy is not None:
                 task = asyncio.create_task(_retire(policy.engine), name="modelmesh gateway: retire an engine")
                 self._retired.add(task)

@@ -27,7 +27,7 @@ async def chat_completions(exchange: Exchange, policy: Policy) -> None:
         await _complete(exchange, policy, request)
         return
     async with exchange.until_gone():
-        reply = await policy.engine.router.stream(request)
+        reply = await policy.router.stream(request)
         await send_events(exchange, reply, _story(exchange, reply.record), policy.redact)
 
 
@@ -38,7 +38,7 @@ async def embeddings(exchange: Exchange, policy: Policy) -> None:
 
 async def _complete(exchange: Exchange, policy: Policy, request: Request) -> None:
     async with exchange.until_gone():
-        completion = await policy.engine.router.complete(request)
+        completion = await policy.router.complete(request)
     reply = completion.reply
     body = reply.raw if reply.raw is not None else orjson.dumps(reply.body)
     await exchange.answer(200, body, _story(exchange, completion.record))

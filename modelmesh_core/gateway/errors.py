@@ -101,8 +101,9 @@ def _headers(error: ModelMeshError, status: int, exchange: Exchange) -> HeaderLi
     headers = _attempt_headers(error, exchange)
     wait: float | None = getattr(error, "retry_after", None)
     if wait is not None and status in (429, 503):
-        headers.append((b"retry-after", b"%d" % math.ceil(wait)))
-        headers.append((b"retry-after-ms", b"%d" % math.ceil(wait * 1000)))
+        milliseconds = round(wait * 1000)
+        headers.append((b"retry-after", b"%d" % math.ceil(milliseconds / 1000)))
+        headers.append((b"retry-after-ms", b"%d" % milliseconds))
     if isinstance(error, AllProvidersExhaustedError):
         headers.append((b"x-should-retry", b"false"))
     return headers

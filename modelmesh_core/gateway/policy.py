@@ -2,31 +2,42 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import attrs
 
 from ..config.schema import ProxyConfig
 from ..engine import Engine
-from ..registry import ConnectorRegistry
+from ..execution import Router
 from .access import Authenticator, CorsPolicy, is_open_door
 from .redaction import Redactor, redactor_for
+
+if TYPE_CHECKING:
+    from ..mesh import ModelMesh
 
 
 @attrs.frozen
 class Policy:
     """A running engine, and the rules under which callers reach it."""
 
+    mesh: ModelMesh
     engine: Engine
     config: ProxyConfig
     authenticator: Authenticator
     cors: CorsPolicy
     redact: Redactor
 
+    @property
+    def router(self) -> Router:
+        """The present one: while a body was read, a reload may have retired the engine."""
+        return self.mesh.get_router()
+
     def serves(self, endpoint: str) -> bool:
         """Whether ``proxy.endpoints`` leaves ``endpoint`` switched on."""
         return not self.config.endpoints or endpoint in self.config.endpoints
 
 
-def make_policy(engine: Engine, registry: ConnectorRegistry, host: str) -> Policy:
+def make_policy(mesh: ModelMesh, engine: Engine, host: str) -> Policy:
     """The policy of a gateway that listens on ``host``.
 
     A reload that takes the tokens away from a gateway that others can reach leaves it locked, not open.
@@ -34,9 +45,10 @@ def make_policy(engine: Engine, registry: ConnectorRegistry, host: str) -> Polic
     proxy = engine.config.proxy
     tokens = proxy.auth.tokens
     return Policy(
+        mesh,
         engine,
         proxy,
         Authenticator((token for token in tokens if token), required=bool(tokens) or is_open_door(proxy, host)),
         CorsPolicy(proxy.cors),
-        redactor_for(engine.config, registry),
+        redactor_for(engine.config, mesh.get_registry()),
     )

@@ -39,7 +39,8 @@ class StateManager:
     """Moves the mesh's state between memory and a Storage.
 
     ``in-memory`` keeps nothing; ``sync-on-boundary`` loads at start and saves at shutdown; ``periodic`` also saves
-    every ``interval`` seconds; ``immediate`` also saves after each change that ``sync`` is told of.
+    every ``interval`` seconds; ``immediate`` also saves after each change that ``sync`` is told of. With ``read_only``
+    it loads, and never saves.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class StateManager:
         *,
         policy: str = "in-memory",
         interval: float = 300.0,
+        read_only: bool = False,
         lease: float = 30.0,
         lock_timeout: float = 30.0,
         retry_interval: float = 1.0,
@@ -58,6 +60,7 @@ class StateManager:
         self._export = export
         self._clock = clock
         self._interval = interval
+        self._read_only = read_only
         self._lease = lease
         self._lock_timeout = lock_timeout
         self._retry_interval = retry_interval
@@ -93,7 +96,7 @@ class StateManager:
 
     async def save(self) -> None:
         """Write the present state, if it differs from what was written last."""
-        if not self.keeps_anything:
+        if not self.keeps_anything or self._read_only:
             return
         state = orjson.dumps({"format": FORMAT, "state": self._export()})
         if state == self._saved:

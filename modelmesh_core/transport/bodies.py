@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from ..wire.http import Headers, HttpRequest, HttpTimeouts
 from .failures import peer, too_long
 from .protocol import TransportOptions

@@ -12,8 +12,9 @@ from ..errors import ConfigurationError, Failure, FailureKind, ProviderError, pr
 
 KEEP_ALIVE = 60.0
 """Seconds that an unused connection stays open: longer than a pause between turns, shorter than most servers keep."""
-DEFAULT_HEADERS = {"accept": "*/*", "accept-encoding": "gzip, deflate", "user-agent": "modelmesh"}
+USER_AGENT = "modelmesh"
 """Sent where the request does not name its own."""
+MALFORMED_REQUEST = "the request cannot be sent, because its URL or one of its headers is malformed"
 PROXY_SCHEMES = ("http", "https", "socks5", "socks5h")
 
 

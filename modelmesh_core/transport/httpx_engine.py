@@ -12,17 +12,18 @@ import asyncio
 import os
 import ssl
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import httpx
 
-from ..errors import ConfigurationError, ProviderError
+from ..errors import ProviderError
 from ..values import Clock
 from ..wire.http import Headers, HttpRequest, HttpResponse, HttpTimeouts
 from .bodies import Body
 from .failures import (
-    DEFAULT_HEADERS,
     KEEP_ALIVE,
+    MALFORMED_REQUEST,
+    USER_AGENT,
     body_timeout,
     check_proxy,
     connect_timeout,
@@ -35,6 +36,8 @@ from .failures import (
 )
 from .loops import LoopClients
 from .protocol import TransportOptions
+
+DEFAULT_HEADERS = {"accept": "*/*", "accept-encoding": "gzip, deflate", "user-agent": USER_AGENT}
 
 
 class HttpxTransport:
@@ -166,7 +169,7 @@ class HttpxBody(Body):
 
 
 def _trust(ca_file: str | None) -> ssl.SSLContext | None:
-    """Trust in ``ca_file`` alone. None, where it is None: httpx's own takes 10 ms to make, so it is made when needed."""
+    """Trust in ``ca_file`` alone; None for httpx's own, which takes 10 ms to make and is therefore made when needed."""
     if ca_file is None:
         return None
     try:
@@ -205,18 +208,24 @@ def _reason(error: BaseException) -> str:
 
     httpx tells of a refused connection only that all attempts failed, and of a header that cannot be sent its value.
     """
-    bottom = error
-    while True:
-        below = bottom.exceptions[0] if isinstance(bottom, BaseExceptionGroup) else bottom.__cause__
-        if below is None:
-            break
-        bottom = below
+    bottom = _bottom(error)
     if isinstance(bottom, ssl.SSLCertVerificationError):
         return f"its certificate is not trusted: {bottom.verify_message}"
     if isinstance(bottom, OSError):
-        return os.strerror(bottom.errno) if bottom.errno and bottom.errno > 0 else str(bottom.strerror or bottom)
+        known = os.strerror(bottom.errno) if bottom.errno and bottom.errno > 0 else bottom.strerror
+        return known or type(bottom).__name__
     if isinstance(error, (httpx.RemoteProtocolError, httpx.ProxyError)):
         return str(error)
     if isinstance(error, (httpx.LocalProtocolError, httpx.UnsupportedProtocol, httpx.InvalidURL, ValueError)):
-        return f"the request cannot be sent, because its URL or one of its headers is malformed ({type(error).__name__})"
+        return MALFORMED_REQUEST
     return type(bottom).__name__
+
+
+def _bottom(error: BaseException) -> BaseException:
+    while True:
+        below = error.__cause__
+        if isinstance(error, BaseExceptionGroup):  # one member for each address that was tried
+            below = cast("BaseExceptionGroup[BaseException]", error).exceptions[0]
+        if below is None:
+            return error
+        error = below

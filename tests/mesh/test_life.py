@@ -317,3 +317,18 @@ def test_a_store_can_be_opened_with_a_passphrase_from_the_environment(make_mesh,
     assert upstream.requests[0].headers["authorization"] == "Bearer from-the-vault"
     with pytest.raises(ModelMeshError, match="passphrase"):
         make_mesh(settings, environ={"PASS": "wrong"})
+
+
+def test_a_read_only_mesh_sees_saved_state_and_leaves_it_alone(make_mesh, upstream, tmp_path):
+    storage = {"connector": "sqlite", "sync_policy": "sync-on-boundary", "path": str(tmp_path / "state.db")}
+    upstream.script(A, [answers.error(404), answers.chat("a")])
+    upstream.script(B, [answers.chat("b")])
+    first = make_mesh(config("a.one", "b.two", storage=storage))
+    ask(first)
+    first.shutdown()
+    looking = make_mesh(config("a.one", "b.two", storage=storage), read_only=True)
+    assert looking.pool_status()["chat"][0].status.value == "standby"
+    looking.get_router().get_pool("chat").recover("a.one")
+    looking.shutdown()
+    again = make_mesh(config("a.one", "b.two", storage=storage))
+    assert again.pool_status()["chat"][0].status.value == "standby"
