@@ -15,6 +15,7 @@ from .interfaces.routing import (
     Reason,
     RoutingContext,
     Status,
+    WindowUsage,
 )
 from .registry import HookRelay
 from .settings import PoolSettings
@@ -27,6 +28,7 @@ Emit = Callable[[str, Mapping[str, Any]], None]
 """Takes an event's name and data; never blocks."""
 
 _NEVER = float("inf")
+_NO_USAGE = WindowUsage()
 
 
 class Member:
@@ -68,6 +70,11 @@ class Member:
             self._account = self.pool.states.ledger.account(name, limits.timezone, rolling=limits.rolling)
         return self._account
 
+    def accounts(self) -> tuple[Account, ...]:
+        """Where a request to this member is counted: with the model, and with the pool where that has limits."""
+        own = self.model.use().account
+        return (own, self.account) if self.pool.has_usage_limits else (own,)
+
     def snapshot(self, now: float) -> ModelSnapshot:
         """The immutable view at ``now``; the same object as before when nothing has changed."""
         state = self._state
@@ -107,7 +114,9 @@ class Member:
         outcomes = health.outcomes(self.pool.settings.deactivation.error_window)
         outcomes.expire(now)
         refused = account.refused(self.definition.limits, 0, now)
-        quota = self.account.used(now)[self.pool.settings.deactivation.quota_window]
+        quota = _NO_USAGE
+        if self.pool.has_usage_limits:
+            quota = self.account.used(now)[self.pool.settings.deactivation.quota_window]
         snapshot = ModelSnapshot(
             **view,
             consecutive_failures=health.consecutive_failures,

@@ -30,6 +30,7 @@ FEATURES = frozenset(
 """Every feature a model can declare in ``models.<id>.features``."""
 
 _MILLION = Decimal(1_000_000)
+_ZERO = Decimal(0)
 
 
 @attrs.frozen
@@ -88,15 +89,17 @@ class Pricing:
     per_minute: Decimal | None = None
     per_character: Decimal | None = None
 
-    @property
-    def is_known(self) -> bool:
-        return any(price is not None for price in attrs.astuple(self, recurse=False))
-
-    @property
-    def is_free(self) -> bool:
-        """Known, and every known price is zero."""
-        prices = [price for price in attrs.astuple(self, recurse=False) if price is not None]
-        return bool(prices) and not any(prices)
+    is_known: bool = attrs.field(
+        default=attrs.Factory(lambda self: bool(_prices(self)), takes_self=True), init=False, eq=False, repr=False
+    )
+    """Whether any price is."""
+    is_free: bool = attrs.field(
+        default=attrs.Factory(lambda self: bool(_prices(self)) and not any(_prices(self)), takes_self=True),
+        init=False,
+        eq=False,
+        repr=False,
+    )
+    """Known, and every known price is zero."""
 
     def cost(self, usage: Usage) -> Decimal | None:
         """USD for ``usage``: what the provider reported if it did, else by this list; None if no price is known."""
@@ -104,7 +107,7 @@ class Pricing:
             return usage.cost
         if not self.is_known:
             return None
-        zero = Decimal(0)
+        zero = _ZERO
         per_input = self.input or zero
         per_output = self.output or zero
 
@@ -119,13 +122,17 @@ class Pricing:
             + usage.reasoning * price(self.reasoning, per_output)
             + usage.audio * per_input
         ) / _MILLION
-        units = (
-            (self.per_request or zero)
-            + usage.images * (self.per_image or zero)
-            + usage.characters * (self.per_character or zero)
-            + Decimal(str(usage.seconds)) / 60 * (self.per_minute or zero)
-        )
-        return tokens + units
+        if self.per_request is not None:
+            tokens += self.per_request
+        if usage.images or usage.characters or usage.seconds:
+            tokens += usage.images * (self.per_image or zero) + usage.characters * (self.per_character or zero)
+            tokens += Decimal(str(usage.seconds)) / 60 * (self.per_minute or zero)
+        return tokens
+
+
+def _prices(pricing: Pricing) -> list[Decimal]:
+    values: list[Decimal | None] = [getattr(pricing, f.name) for f in attrs.fields(Pricing) if f.init]
+    return [value for value in values if value is not None]
 
 
 @attrs.frozen

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from random import Random
 from typing import Any, cast
-from uuid import uuid4
 
 import attrs
 
@@ -25,6 +24,9 @@ from .retry import RetryBudget
 from .run import Run
 from .streams import OpenStream, StreamingReply, open_until_content
 from .whole import WholeReplyEvents
+
+_ids = Random()
+"""Seeded by the system. Request ids have to be unique, not secret."""
 
 
 @attrs.frozen
@@ -227,5 +229,5 @@ class Router:
 
     def _run(self, request: Request) -> Run:
         if not request.id:
-            request.id = f"req_{uuid4().hex}"
+            request.id = f"req_{_ids.getrandbits(128):032x}"
         return Run(self, request)

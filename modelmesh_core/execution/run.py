@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from ..catalogue import Limits
 from ..errors import (
     AllProvidersExhaustedError,
     Failure,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from .router import Router
 
 T = TypeVar("T")
+_UNLIMITED = Limits()
 Ask = Callable[[ProviderService, ProviderCall, AttemptRecord, float], Awaitable[T]]
 
 
@@ -168,14 +170,7 @@ class Run:
                 settings_limit if self._request.timeout is None else min(self._request.timeout, settings_limit)
             )
         now = self._context.now
-        cost = decision.estimated_cost
-        reservation = router.states.ledger.reserve(
-            (member.model.use().account, member.account),
-            decision.model.limits,
-            tokens=self._requirements.input_tokens + self._requirements.output_tokens,
-            cost=0.0 if cost == float("inf") else cost,
-            now=now,
-        )
+        reservation = self._set_aside(member, now)
         if isinstance(reservation, LimitReached):
             self._excluded[decision.model.id] = f"would pass its {reservation.reason}"
             return None
@@ -189,17 +184,22 @@ class Run:
             if before.member.standing.status(now) is not Status.ACTIVE:
                 self._rotate_away(before, "went on standby")
                 return None
-            reservation = self._router.states.ledger.reserve(
-                (before.member.model.use().account, before.member.account),
-                before.member.definition.limits,
-                tokens=self._requirements.input_tokens + self._requirements.output_tokens,
-                cost=0.0,
-                now=now,
-            )
+            reservation = self._set_aside(before.member, now)
         if isinstance(reservation, LimitReached):
             self._rotate_away(before, f"would pass its {reservation.reason}")
             return None
         return _Attempt(before.pool, before.member, before.service, reservation)
+
+    def _set_aside(self, member: Member, now: float) -> Reservation | LimitReached:
+        """Reserve an estimate of what the attempt will use; only its count where no limit could be passed."""
+        definition = member.definition
+        tokens, cost = 0, 0.0
+        if definition.limits != _UNLIMITED or member.pool.has_usage_limits:
+            tokens = self._requirements.input_tokens + self._requirements.output_tokens
+            cost = self._requirements.cost(definition)
+        return self._router.states.ledger.reserve(
+            member.accounts(), definition.limits, tokens=tokens, cost=cost, now=now
+        )
 
     def _begin(self, attempt: _Attempt) -> None:
         model = attempt.member.definition

@@ -93,7 +93,7 @@ class ModelSnapshot:
     """Recent mean."""
     in_flight: int = 0
     quota: WindowUsage = WindowUsage()
-    """What was used through this pool in its ``quota_window``."""
+    """What was used through this pool in its ``quota_window``; counted only where the pool has a usage limit."""
     failed_probes: int = 0
     """Cooldowns in a row; each is twice as long as the one before."""
     is_available: bool = True

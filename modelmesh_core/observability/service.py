@@ -113,6 +113,7 @@ class Observability:
         flushed = self._clock.monotonic()
         while True:
             self._deliver()
+            self.statistics.collect()
             if self._clock.monotonic() - flushed >= self._flush_interval:
                 flushed = self._clock.monotonic()
                 self.statistics.flush()

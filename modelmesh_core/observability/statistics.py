@@ -9,12 +9,12 @@ from decimal import Decimal
 from typing import Any
 
 from ..interfaces.observability import Event
-from ..interfaces.records import DecisionRecord
+from ..interfaces.records import AttemptRecord, DecisionRecord
 from ..values import Clock
 from .queue import SinkQueue
 
 SCOPES = ("model", "provider", "pool", "key")
-_MAX_PENDING = 5_000
+_MAX_PENDING = 20_000
 _MAX_NAMES = 20_000
 """Names kept a scope: later ones are counted together under ``(other)``."""
 _SAMPLES = 512
@@ -23,22 +23,58 @@ _SAMPLES = 512
 class _Series:
     """What is counted for one model, provider, pool or key."""
 
-    __slots__ = ("counts", "first_tokens", "latencies", "spent")
+    __slots__ = (
+        "cancelled",
+        "failed",
+        "first_tokens",
+        "latencies",
+        "requests",
+        "rotations",
+        "spent",
+        "standby_events",
+        "success",
+        "tokens_in",
+        "tokens_out",
+    )
 
     def __init__(self) -> None:
-        self.counts: dict[str, int] = {}
+        self.requests = self.success = self.failed = self.cancelled = 0
+        self.tokens_in = self.tokens_out = self.rotations = self.standby_events = 0
         self.spent = Decimal(0)
         self.latencies: deque[float] = deque(maxlen=_SAMPLES)
         self.first_tokens: deque[float] = deque(maxlen=_SAMPLES)
 
-    def add(self, name: str, amount: int = 1) -> None:
-        self.counts[name] = self.counts.get(name, 0) + amount
+    def ended(self, status: str, seconds: float | None) -> None:
+        self.requests += 1
+        if status == "success":
+            self.success += 1
+            if seconds is not None:
+                self.latencies.append(seconds)
+        elif status == "failed":
+            self.failed += 1
+        else:
+            self.cancelled += 1
+
+    def used(self, attempt: AttemptRecord) -> None:
+        if attempt.usage is not None:
+            self.tokens_in += attempt.usage.total_input
+            self.tokens_out += attempt.usage.total_output
+        if attempt.cost is not None:
+            self.spent += attempt.cost
+        if attempt.first_byte is not None:
+            self.first_tokens.append(attempt.first_byte - attempt.started)
 
     def summary(self) -> dict[str, Any]:
         ranked = sorted(self.latencies)
-        names = ("requests", "success", "failed", "cancelled", "tokens_in", "tokens_out", "rotations", "standby_events")
         return {
-            **{name: self.counts.get(name, 0) for name in names},
+            "requests": self.requests,
+            "success": self.success,
+            "failed": self.failed,
+            "cancelled": self.cancelled,
+            "tokens_in": self.tokens_in,
+            "tokens_out": self.tokens_out,
+            "rotations": self.rotations,
+            "standby_events": self.standby_events,
             "cost": str(self.spent),
             "latency_mean": sum(ranked) / len(ranked) if ranked else None,
             **{f"latency_p{share}": _percentile(ranked, share / 100) for share in (50, 95, 99)},
@@ -72,7 +108,7 @@ class StatisticsCollector:
         if event.name == "model_deactivated":
             with self._lock:
                 for scope in ("model", "provider", "pool"):
-                    self._of(scope, event.data[scope]).add("standby_events")
+                    self._of(scope, event.data[scope]).standby_events += 1
 
     def query(self, scope: str, name: str | None = None) -> dict[str, Any]:
         """Counts of one name, or name → counts of a whole scope. Latencies in seconds, cost in USD.
@@ -110,41 +146,39 @@ class StatisticsCollector:
             for series in self._series.values():
                 series.clear()
 
+    def collect(self) -> None:
+        """Count what is pending: called in the background, so that a request never has to."""
+        self._count()
+
     def _count(self) -> None:
         with self._lock:
             while self._pending:
                 self._count_one(self._pending.popleft())
 
     def _count_one(self, record: DecisionRecord) -> None:
+        seconds = record.ended - record.started if record.ended is not None else None
         whole: list[_Series] = []
         if record.pool is not None:
             whole.append(self._of("pool", record.pool))
         if record.key is not None:
             whole.append(self._of("key", record.key))
         for series in whole:
-            series.add("requests")
-            series.add(record.status)
-            series.add("rotations", record.rotations)
-            if record.status == "success" and record.ended is not None:
-                series.latencies.append(record.ended - record.started)
+            series.ended(record.status, seconds)
+            series.rotations += record.rotations
         for attempt in record.attempts:
-            own = [self._of("model", attempt.model), self._of("provider", attempt.provider)]
+            own = (self._of("model", attempt.model), self._of("provider", attempt.provider))
+            took = attempt.ended - attempt.started if attempt.ended is not None else None
             for series in own:
-                series.add("requests")
-                series.add(attempt.status)
-                if attempt.status == "success" and attempt.ended is not None:
-                    series.latencies.append(attempt.ended - attempt.started)
-            for series in [*own, *whole]:
-                if attempt.usage is not None:
-                    series.add("tokens_in", attempt.usage.total_input)
-                    series.add("tokens_out", attempt.usage.total_output)
-                if attempt.cost is not None:
-                    series.spent += attempt.cost
-                if attempt.first_byte is not None:
-                    series.first_tokens.append(attempt.first_byte - attempt.started)
+                series.ended(attempt.status, took)
+                series.used(attempt)
+            for series in whole:
+                series.used(attempt)
 
     def _of(self, scope: str, name: str) -> _Series:
         known: dict[str, _Series] = self._series[scope]
-        if name not in known and len(known) >= _MAX_NAMES:
-            name = "(other)"
-        return known.setdefault(name, _Series())
+        series = known.get(name)
+        if series is None:
+            if len(known) >= _MAX_NAMES:
+                name = "(other)"
+            series = known.setdefault(name, _Series())
+        return series

@@ -48,12 +48,16 @@ class RoutingDecision:
     """Full ids that were left for the last stage, in pool order."""
     drops: tuple[Drop, ...]
     """Who was left out, at which stage, and why."""
-    estimated_cost: float
-    """USD; infinite where no price is known."""
+    estimate: Callable[[ModelDefinition], float] = attrs.field(repr=False, eq=False)
     delay: float = 0.0
     """Seconds to wait before the attempt, as the strategy asked."""
     decide_again: bool = False
     """Whether to decide anew after that wait."""
+
+    @property
+    def estimated_cost(self) -> float:
+        """USD that the request is expected to cost; infinite where no price is known."""
+        return self.estimate(self.model)
 
 
 class RoutingPipeline:
@@ -161,7 +165,7 @@ class RoutingPipeline:
             chosen.model,
             tuple([candidate.model.id for candidate in candidates]),
             tuple(context.drops),
-            context.estimate_cost(chosen.model),
+            context.estimate_cost,
             context.delay,
             context.queue,
         )

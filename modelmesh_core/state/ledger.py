@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -74,8 +74,38 @@ class _Counter:
             last[2] += tokens
             last[3] += nanos
 
-    def usage(self) -> WindowUsage:
-        return WindowUsage(self.requests, self.tokens, Decimal(self.nanos) / NANO, self.end)
+    def freeze(self, now: float) -> _Frozen:
+        self.advance(now)
+        return self.requests, self.tokens, self.nanos, self.end
+
+
+_Frozen = tuple[int, int, int, float]
+
+
+class UsedWindows(Mapping[str, WindowUsage]):
+    """Window → usage, as it was at one moment. Costs little to make; what is never read is never worked out."""
+
+    __slots__ = ("_frozen",)
+
+    def __init__(self, frozen: tuple[_Frozen, ...]) -> None:
+        self._frozen = frozen
+
+    def __getitem__(self, kind: str) -> WindowUsage:
+        place = _PLACES[kind]
+        requests, tokens, nanos, end = self._frozen[place]
+        return WindowUsage(requests, tokens, Decimal(nanos) / NANO, end)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(KINDS)
+
+    def __len__(self) -> int:
+        return len(KINDS)
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
+
+
+_PLACES = {kind: place for place, kind in enumerate(KINDS)}
 
 
 class Account:
@@ -91,11 +121,10 @@ class Account:
         self.version = 0
         """Grows with every change, so that snapshots know when they are stale."""
 
-    def used(self, now: float) -> dict[str, WindowUsage]:
+    def used(self, now: float) -> UsedWindows:
         """Window → usage at ``now``, reservations included."""
-        for counter in self._counters:
-            counter.advance(now)
-        return {counter.kind: counter.usage() for counter in self._counters}
+        minute, hour, day, month = self._counters
+        return UsedWindows((minute.freeze(now), hour.freeze(now), day.freeze(now), month.freeze(now)))
 
     def next_reset(self) -> float:
         """When the first of the windows ends: until then, only ``version`` tells of change."""

@@ -222,10 +222,7 @@ def _reason(error: BaseException) -> str:
 
 
 def _bottom(error: BaseException) -> BaseException:
-    while True:
-        below = error.__cause__
-        if isinstance(error, BaseExceptionGroup):  # one member for each address that was tried
-            below = cast("BaseExceptionGroup[BaseException]", error).exceptions[0]
-        if below is None:
-            return error
-        error = below
+    below = error.__cause__
+    if isinstance(error, BaseExceptionGroup):  # one member for each address that was tried
+        below = cast("BaseExceptionGroup[BaseException]", error).exceptions[0]
+    return error if below is None else _bottom(below)

@@ -29,12 +29,15 @@ def serve(upstream: FakeUpstream) -> Iterator[Callable[..., ProxyServer]]:
     """Starts a gateway for a configuration, by default over the scripted ``upstream``; stops it after the test."""
     started: list[ProxyServer] = []
 
-    def start(configuration: Any = None, *, live: bool = False, limits: Any = None, **proxy: Any) -> ProxyServer:
+    def start(
+        configuration: Any = None, *, live: bool = False, limits: Any = None, registry: Any = None, **proxy: Any
+    ) -> ProxyServer:
         configuration = config("a.one") if configuration is None else configuration
         if proxy:
             configuration = {**configuration, "proxy": proxy}
         scripted = {} if live else {"clock": upstream.clock, "make_transport": upstream.make_transport}
-        server = ProxyServer(ModelMesh(configuration, environ={}, **scripted), port=0, limits=limits)
+        mesh = ModelMesh(configuration, environ={}, registry=registry, **scripted)
+        server = ProxyServer(mesh, port=0, limits=limits)
         started.append(server)
         return server.start()
 
