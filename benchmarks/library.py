@@ -63,7 +63,8 @@ async def compare(engine: str, url: str) -> None:
         await mesh.engine.providers["a"].aclose()
     await transport.aclose()
     print(f"{engine:10} engine alone  p50 {bare[0]:.3f} ms   {bare[1]:8,.0f}/s")
-    print(f"{engine:10} through mesh  p50 {through[0]:.3f} ms   {through[1]:8,.0f}/s   added {through[0] - bare[0]:.3f} ms")
+    added = through[0] - bare[0]
+    print(f"{engine:10} through mesh  p50 {through[0]:.3f} ms   {through[1]:8,.0f}/s   added {added:.3f} ms")
 
 
 async def main(port: int) -> None:

@@ -1,6 +1,6 @@
 """A provider that answers at once: the smallest HTTP server that a benchmark can lean on.
 
-    python benchmarks/upstream.py PORT
+python benchmarks/upstream.py PORT
 """
 
 from __future__ import annotations

@@ -18,7 +18,6 @@ from tempfile import TemporaryDirectory
 from typing import BinaryIO
 
 import attrs
-
 from modelmesh_core import Failure, FailureKind, ModelMeshError, provider_error
 
 from .download import DownloadError, download_wheel

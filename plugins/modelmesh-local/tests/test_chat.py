@@ -9,11 +9,10 @@ from contextlib import aclosing
 from pathlib import Path
 
 import pytest
+from modelmesh_core import EventKind, FailureKind, Operation, ProviderCall, ProviderError, ProviderSettings
 from modelmesh_local.chat import ChatModel
 from modelmesh_local.options import LocalOptions
 from modelmesh_local.provider import LocalProvider
-
-from modelmesh_core import EventKind, FailureKind, Operation, ProviderCall, ProviderError, ProviderSettings
 
 STORY = "Write a very long story about a fox."
 LONG_QUESTION = "Repeat: " + " ".join(str(number) for number in range(400))

@@ -4,9 +4,8 @@ import subprocess
 import sys
 
 import pytest
-from modelmesh_local.options import LocalOptions
-
 from modelmesh_core import CapabilityTree, ConnectorRegistry, Operation
+from modelmesh_local.options import LocalOptions
 
 
 def test_the_registry_finds_it_and_it_needs_no_key():

