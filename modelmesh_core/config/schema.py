@@ -247,4 +247,5 @@ class Sections:
     allow_pinned_models: bool = True
     """Whether a caller may ask for one model by its id."""
     http_engine: Literal["auto", "httpx", "pyreqwest"] = "auto"
-    """``auto`` takes the fast engine where it is installed."""
+    """``auto`` is httpx. pyreqwest is several times as fast, but leaves a call that is cancelled before the response's
+    head running until the head comes."""

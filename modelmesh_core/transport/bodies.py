@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..errors import ProviderError
 from ..wire.http import Headers, HttpRequest, HttpTimeouts
 from .failures import peer, too_long
 from .protocol import TransportOptions
@@ -10,7 +11,7 @@ from .protocol import TransportOptions
 class Body:
     """Base of the engines' ByteStreams, which add ``read_chunk`` and ``aclose``."""
 
-    __slots__ = ("_ended", "_options", "_received", "_request", "_started", "_timeouts", "headers", "status")
+    __slots__ = ("_options", "_received", "_request", "_started", "_timeouts", "ended", "headers", "status")
 
     def __init__(
         self,
@@ -29,7 +30,7 @@ class Body:
         self._started = started
         """When the exchange began, by the loop's clock."""
         self._received = 0
-        self._ended = False
+        self.ended = False
         """Nothing more is to be read, and the connection is with its pool again or closed."""
 
     async def read_chunk(self) -> bytes:
@@ -45,14 +46,12 @@ class Body:
             if size > limit:
                 raise too_long(self._whom(), self.status, limit, self._options.max_body)
             pieces.append(piece)
+            if self.ended:
+                break
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def _whom(self) -> str:
         return peer(self._request.url, self._options.proxy_url)
 
-    def _count(self, piece: bytes) -> bytes:
-        """``piece``, unless the body becomes longer than any may be."""
-        self._received += len(piece)
-        if self._received > self._options.max_body:
-            raise too_long(self._whom(), self.status, self._options.max_body, self._options.max_body)
-        return piece
+    def _too_long(self) -> ProviderError:
+        return too_long(self._whom(), self.status, self._options.max_body, self._options.max_body)

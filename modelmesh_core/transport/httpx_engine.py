@@ -11,7 +11,8 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
-from collections.abc import Mapping
+import sys
+from collections.abc import Awaitable, Mapping
 from typing import Any, cast
 
 import httpx
@@ -37,6 +38,8 @@ from .failures import (
 from .loops import LoopClients
 from .protocol import TransportOptions
 
+MAX_IDLE = 50
+"""Connections kept for reuse: httpcore's work for one call grows with the square of their number."""
 DEFAULT_HEADERS = {"accept": "*/*", "accept-encoding": "gzip, deflate", "user-agent": USER_AGENT}
 
 
@@ -61,7 +64,11 @@ class HttpxTransport:
         return httpx.AsyncHTTPTransport(
             verify=self._trust,
             trust_env=False,
-            limits=httpx.Limits(max_connections=self._options.max_connections, keepalive_expiry=KEEP_ALIVE),
+            limits=httpx.Limits(
+                max_connections=self._options.max_connections,
+                max_keepalive_connections=MAX_IDLE,
+                keepalive_expiry=KEEP_ALIVE,
+            ),
             proxy=self._options.proxy_url,
         )
 
@@ -79,13 +86,14 @@ class HttpxTransport:
         """Until the response's head. Raises ProviderError."""
         loop = asyncio.get_running_loop()
         phase = _Phase(loop, timeouts)
+        handled = sys.exception()
         try:
             async with phase.limit:
-                response = await self._clients.current().handle_async_request(_build(request, phase))
+                response = await phase.finish(self._clients.current().handle_async_request(_build(request, phase)))
         except TimeoutError:
             raise phase.failure(peer(request.url, self._options.proxy_url)) from None
         except Exception as error:
-            raise connection_error(peer(request.url, self._options.proxy_url), _reason(error)) from None
+            raise connection_error(peer(request.url, self._options.proxy_url), _reason(error, handled)) from None
         return HttpxBody(response, request, timeouts, self._options, phase.started)
 
     async def aclose(self) -> None:
@@ -98,13 +106,14 @@ class HttpxTransport:
 class _Phase:
     """The limit on the part of the exchange that is under way: first connecting, then waiting for the head."""
 
-    __slots__ = ("_deadline", "_sending", "_timeouts", "limit", "started")
+    __slots__ = ("_deadline", "_sending", "_socket", "_timeouts", "limit", "started")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, timeouts: HttpTimeouts) -> None:
         self._timeouts = timeouts
         self.started = loop.time()
         self._deadline = _after(self.started, timeouts.total)
         self._sending = False
+        self._socket: Any = None
         self.limit = asyncio.timeout_at(_earlier(_after(self.started, timeouts.connect), self._deadline))
 
     async def trace(self, event: str, info: Mapping[str, Any]) -> None:
@@ -114,6 +123,18 @@ class _Phase:
             self._sending = True
             first_byte = _after(asyncio.get_running_loop().time(), self._timeouts.first_byte)
             self.limit.reschedule(_earlier(first_byte, self._deadline))
+
+        elif event == "connection.connect_tcp.complete":
+            self._socket = info["return_value"]
+
+    async def finish(self, exchange: Awaitable[httpx.Response]) -> httpx.Response:
+        """Await the head. On any failure a new connection is closed: in a TLS handshake httpcore would forget it."""
+        try:
+            return await exchange
+        except BaseException:
+            if self._socket is not None:
+                await self._socket.aclose()
+            raise
 
     def failure(self, whom: str) -> ProviderError:
         """That the limit passed."""
@@ -142,10 +163,11 @@ class HttpxBody(Body):
 
     async def read_chunk(self) -> bytes:
         """The next piece; ``b""`` at the end. Raises ProviderError."""
-        if self._ended:
+        if self.ended:
             return b""
         loop = asyncio.get_running_loop()
         idle, total = self._timeouts.idle, self._timeouts.total
+        handled = sys.exception()
         try:
             async with asyncio.timeout_at(_earlier(_after(loop.time(), idle), _after(self._started, total))):
                 piece = await anext(self._pieces, b"")
@@ -154,17 +176,20 @@ class HttpxBody(Body):
         except httpx.DecodingError as error:
             raise undecodable(self._whom(), self.status, str(error)) from None
         except Exception as error:
-            raise cut(self._whom(), self.status, _reason(error)) from None
+            raise cut(self._whom(), self.status, _reason(error, handled)) from None
         if not piece:
-            self._ended = True
+            self.ended = True
             await self._response.aclose()  # gives the connection back for reuse
             return b""
-        return self._count(piece)
+        self._received += len(piece)
+        if self._received > self._options.max_body:
+            raise self._too_long()
+        return piece
 
     async def aclose(self) -> None:
         """Close the socket if the body has not ended. Idempotent."""
-        if not self._ended:
-            self._ended = True
+        if not self.ended:
+            self.ended = True
             await self._response.aclose()
 
 
@@ -203,12 +228,12 @@ def _earlier(first: float | None, second: float | None) -> float | None:
     return first if second is None or (first is not None and first < second) else second
 
 
-def _reason(error: BaseException) -> str:
+def _reason(error: BaseException, handled: BaseException | None) -> str:
     """What lies at the bottom of ``error``, in words that hold no secret.
 
     httpx tells of a refused connection only that all attempts failed, and of a header that cannot be sent its value.
     """
-    bottom = _bottom(error)
+    bottom = _bottom(error, handled)
     if isinstance(bottom, ssl.SSLCertVerificationError):
         return f"its certificate is not trusted: {bottom.verify_message}"
     if isinstance(bottom, OSError):
@@ -221,8 +246,9 @@ def _reason(error: BaseException) -> str:
     return type(bottom).__name__
 
 
-def _bottom(error: BaseException) -> BaseException:
-    below = error.__cause__
+def _bottom(error: BaseException, handled: BaseException | None) -> BaseException:
+    """The first error of a chain, but never ``handled``: what the caller was handling when the exchange began."""
     if isinstance(error, BaseExceptionGroup):  # one member for each address that was tried
-        below = cast("BaseExceptionGroup[BaseException]", error).exceptions[0]
-    return error if below is None else _bottom(below)
+        return _bottom(cast("BaseExceptionGroup[BaseException]", error).exceptions[0], handled)
+    below = error.__cause__ or error.__context__  # the context too, since httpcore raises its errors `from None`
+    return error if below is None or below is handled else _bottom(below, handled)

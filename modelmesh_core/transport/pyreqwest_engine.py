@@ -21,10 +21,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable
 from datetime import timedelta
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import cast
 
 from pyreqwest.client import Client, ClientBuilder
 from pyreqwest.exceptions import (
@@ -59,8 +58,6 @@ from .failures import (
 from .loops import LoopClients
 from .protocol import Transport, TransportOptions
 
-ResultT = TypeVar("ResultT")
-
 MAX_CLIENTS = 4
 """Clients of one loop, which differ in the limits that reqwest knows only by client."""
 
@@ -84,7 +81,8 @@ class PyreqwestTransport:
         try:
             content = await body.read_all(self._options.max_body)
         finally:
-            await body.aclose()
+            if not body.ended:
+                await body.aclose()
         return HttpResponse(body.status, body.headers, content, received_at)
 
     async def open(self, request: HttpRequest, timeouts: HttpTimeouts) -> ByteStream:
@@ -101,29 +99,38 @@ class PyreqwestTransport:
             await client.engine.close()
 
     async def _open(self, request: HttpRequest, timeouts: HttpTimeouts) -> PyreqwestBody:
-        started = asyncio.get_running_loop().time()
-        first_byte = timeouts.first_byte
+        loop = asyncio.get_running_loop()
+        task = cast("asyncio.Task[object]", asyncio.current_task(loop))
+        cancellations = task.cancelling()
+        started = loop.time()
+        exchange: StreamRequest | None = None
         try:
             exchange = self._build(request, timeouts)
-            if first_byte is None or _reaches(first_byte, timeouts.idle):
-                response = await _head(exchange)
+            if _reaches(timeouts.first_byte, timeouts.idle):
+                response = await exchange.__aenter__()
             else:
-                async with asyncio.timeout(first_byte):
-                    response = await _head(exchange)
+                async with asyncio.timeout(timeouts.first_byte):
+                    response = await exchange.__aenter__()
+            if task.cancelling() > cancellations:  # see the module's docstring
+                raise asyncio.CancelledError
         except PyreqwestError as error:
             raise self._failure(error, request, timeouts) from None
         except TimeoutError:
-            raise head_timeout(self._whom(request), first_byte, timeouts.total) from None
+            raise head_timeout(self._whom(request), timeouts.first_byte, timeouts.total) from None
         except (ValueError, TypeError):  # their texts repeat the header's value
             raise connection_error(self._whom(request), MALFORMED_REQUEST) from None
         except RuntimeError as error:  # pyreqwest's runtime does not survive a fork
             raise connection_error(self._whom(request), str(error)) from None
+        except asyncio.CancelledError:
+            if exchange is not None:
+                await _abandon(exchange)
+            raise
         return PyreqwestBody(exchange, response, request, timeouts, self._options, started)
 
     def _build(self, request: HttpRequest, timeouts: HttpTimeouts) -> StreamRequest:
         builder = self._client(timeouts).request(request.method, request.url).headers(request.headers)
         if timeouts.total is not None:
-            builder = builder.timeout(timedelta(seconds=timeouts.total))
+            builder = builder.timeout(timedelta(0, timeouts.total))
         if request.body is not None:
             builder = builder.body_bytes(request.body)
         return builder.streamed_read_buffer_limit(0).build_streamed()
@@ -131,10 +138,11 @@ class PyreqwestTransport:
     def _client(self, timeouts: HttpTimeouts) -> Client:
         """A client of the running loop whose limits suit ``timeouts``."""
         clients = self._clients.current()
-        connect, total = timeouts.connect, timeouts.total
-        silence = timeouts.first_byte if _reaches(timeouts.first_byte, timeouts.idle) else timeouts.idle
+        connect, silence, total = timeouts.connect, _longer(timeouts.first_byte, timeouts.idle), timeouts.total
         for client in clients:
-            if _same(client.connect, connect, total) and _same(client.silence, silence, total):
+            if (client.connect == connect or _neither_passes(client.connect, connect, total)) and (
+                client.silence == silence or _neither_passes(client.silence, silence, total)
+            ):
                 return client.engine
         if len(clients) >= MAX_CLIENTS:
             clients.pop()  # not closed: calls under way keep it until they end
@@ -171,7 +179,7 @@ class _LimitedClient:
 class PyreqwestBody(Body):
     """A body that reqwest reads and decompresses."""
 
-    __slots__ = ("_exchange", "_idle", "_reader")
+    __slots__ = ("_exchange", "_idle", "_length", "_reader")
 
     def __init__(
         self,
@@ -185,32 +193,43 @@ class PyreqwestBody(Body):
         super().__init__(response.status, Headers(response.headers.items()), request, timeouts, options, started)
         self._exchange = exchange
         self._reader = response.body_reader
+        length = self.headers.get("content-length", "")
+        self._length = int(length) if length.isdecimal() else None
         self._idle = None if _reaches(timeouts.idle, timeouts.first_byte) else timeouts.idle
         """The idle limit, where it is not the client's."""
 
     async def read_chunk(self) -> bytes:
         """The next piece; ``b""`` at the end. Raises ProviderError."""
-        if self._ended:
+        if self.ended:
             return b""
+        task = cast("asyncio.Task[object]", asyncio.current_task())
+        cancellations = task.cancelling()
         try:
             if self._idle is None:
-                piece = await _awaited(self._reader.read_chunk())
+                piece = await self._reader.read_chunk()
             else:
                 async with asyncio.timeout(self._idle):
-                    piece = await _awaited(self._reader.read_chunk())
+                    piece = await self._reader.read_chunk()
         except PyreqwestError as error:
             raise self._failure(error) from None
         except TimeoutError:
             raise self._timeout() from None
+        if task.cancelling() > cancellations:  # see the module's docstring
+            raise asyncio.CancelledError
         if piece is None:
-            self._ended = True
+            self.ended = True
             return b""
-        return self._count(piece.to_bytes())
+        self._received += len(piece)
+        if self._received > self._options.max_body:
+            raise self._too_long()
+        if self._received == self._length:
+            self.ended = True  # no need to ask pyreqwest once more
+        return piece.to_bytes()
 
     async def aclose(self) -> None:
         """Close the socket if the body has not ended. Idempotent."""
-        if not self._ended:
-            self._ended = True
+        if not self.ended:
+            self.ended = True
             await self._exchange.__aexit__(None, None, None)
 
     def _timeout(self) -> ProviderError:
@@ -225,23 +244,10 @@ class PyreqwestBody(Body):
         return undecodable(self._whom(), self.status, _reason(error))
 
 
-async def _head(exchange: StreamRequest) -> Response:
-    try:
-        return await _awaited(exchange.__aenter__())
-    except asyncio.CancelledError:
-        with contextlib.suppress(RuntimeError):  # there is nothing to leave unless the head came with the cancellation
-            await exchange.__aexit__(None, None, None)
-        raise
-
-
-async def _awaited(awaitable: Awaitable[ResultT]) -> ResultT:
-    """Await what pyreqwest gives, and be cancelled even if the result came together with the cancellation."""
-    task = cast("asyncio.Task[object]", asyncio.current_task())
-    before = task.cancelling()
-    result = await awaitable
-    if task.cancelling() > before:
-        raise asyncio.CancelledError
-    return result
+async def _abandon(exchange: StreamRequest) -> None:
+    """Close the socket of a cancelled exchange, if its head came together with the cancellation."""
+    with contextlib.suppress(RuntimeError):  # there is nothing to leave without a head
+        await exchange.__aexit__(None, None, None)
 
 
 def _builder(options: TransportOptions, connect: float | None, silence: float | None) -> ClientBuilder:
@@ -278,9 +284,13 @@ def _reaches(limit: float | None, other: float | None) -> bool:
     return limit is None or (other is not None and limit >= other)
 
 
-def _same(built: float | None, wanted: float | None, total: float | None) -> bool:
-    """Whether a limit as built does what is wanted: it is the same, or neither passes before ``total`` does."""
-    return built == wanted or (_reaches(built, total) and _reaches(wanted, total))
+def _longer(one: float | None, other: float | None) -> float | None:
+    return one if one == other or _reaches(one, other) else other
+
+
+def _neither_passes(one: float | None, other: float | None, total: float | None) -> bool:
+    """Whether the total limit passes first, so that it does not matter which of the two holds."""
+    return _reaches(one, total) and _reaches(other, total)
 
 
 def _causes(error: PyreqwestError) -> list[str]:

@@ -10,12 +10,10 @@ from typing import Any
 import httpx
 import pytest
 from meshes import config
-
 from modelmesh_core import ModelMesh
 from modelmesh_core.gateway import ProxyServer
 from modelmesh_core.testing import FakeUpstream
 
-KEY = "sk-upstream-0123456789"
 STREAM_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 
 
@@ -115,7 +113,7 @@ class LiveUpstream:
     def config(self, **more: Any) -> dict[str, Any]:
         """One model at this upstream, asked once."""
         made = config("a.one", pool={"retry": {"max_attempts": 1}, **more})
-        made["providers"]["a"].update(base_url=self.base_url, api_key=KEY)
+        made["providers"]["a"].update(base_url=self.base_url)
         return made
 
     def _accept(self) -> None:

@@ -3,7 +3,6 @@
 import orjson
 import pytest
 from meshes import config
-
 from modelmesh_core.testing import answers
 
 BASE = "https://a.test/v1"

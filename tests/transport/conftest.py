@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import trustme
-
 from modelmesh_core.transport import Transport, TransportOptions, create_transport
 from modelmesh_core.transport.protocol import ENGINES
 

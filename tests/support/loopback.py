@@ -132,6 +132,14 @@ async def read_request(reader: asyncio.StreamReader, writer: asyncio.StreamWrite
     return Exchange(method, target, headers, body, reader, writer)
 
 
+class Raw(Loopback):
+    """A server that does not even read requests: ``behave`` has each connection to itself."""
+
+    def __init__(self, behave: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]) -> None:
+        super().__init__()
+        self._serve = behave
+
+
 class Proxy(Loopback):
     """A forward proxy: tunnels for CONNECT, and passes on requests whose target is an absolute URL."""
 
