@@ -68,6 +68,13 @@ class Call:
     def send(self, data: bytes) -> None:
         self._connection.sendall(data)
 
+    def answer(self) -> None:
+        """A whole chat completion."""
+        choice = {"index": 0, "message": {"role": "assistant", "content": "x"}, "finish_reason": "stop"}
+        body = json.dumps({"id": "c", "object": "chat.completion", "choices": [choice]}).encode()
+        head = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+        self.send(head.encode() + body)
+
     def begin_stream(self) -> None:
         self.send(STREAM_HEAD)
 
@@ -86,10 +93,6 @@ class Call:
         self.send_event("[DONE]")
         self.send(b"0\r\n\r\n")
 
-    def cut(self) -> None:
-        """Close the connection, whatever was sent."""
-        self._connection.shutdown(socket.SHUT_RDWR)
-
     def wait_until_closed(self, seconds: float) -> bool:
         """Whether the gateway closes the connection within ``seconds``."""
         self._connection.settimeout(seconds)
@@ -105,7 +108,8 @@ class LiveUpstream:
     """A provider on a real socket. ``behaviour`` is called with each Call, in a thread of its own."""
 
     def __init__(self) -> None:
-        self.behaviour: Callable[[Call], None] = lambda call: call.cut()
+        self.behaviour: Callable[[Call], None] = Call.answer
+        self.open_connections = 0
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.base_url = f"http://127.0.0.1:{self._listener.getsockname()[1]}/v1"
         threading.Thread(target=self._accept, daemon=True).start()
@@ -120,7 +124,14 @@ class LiveUpstream:
         with suppress(OSError):  # the test is over
             while True:
                 connection, _ = self._listener.accept()
-                threading.Thread(target=self._talk, args=(connection,), daemon=True).start()
+                threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        self.open_connections += 1
+        try:
+            self._talk(connection)
+        finally:
+            self.open_connections -= 1
 
     def _talk(self, connection: socket.socket) -> None:
         with connection, connection.makefile("rb") as reader, suppress(OSError):

@@ -227,6 +227,25 @@ def test_a_request_whose_body_outlasts_a_reload_is_served_by_the_new_engine(serv
     assert b"x-modelmesh-model: b.two" in answer
 
 
+@pytest.mark.parametrize("engine", ["httpx", "pyreqwest"])
+@pytest.mark.parametrize("ending", ["reload", "stop"])
+def test_connections_to_providers_are_closed_by_the_loop_that_opened_them(live, chat_body, engine, ending):
+    with ModelMesh({**live.config(), "http_engine": engine}, environ={}) as mesh:
+        server = ProxyServer(mesh, port=0).start()
+        assert httpx.post(f"{server.url}{CHAT}", json=chat_body()).status_code == 200
+        assert live.open_connections == 1
+        if ending == "reload":
+            mesh.reload_config(config("b.two"))
+            httpx.get(f"{server.url}/health")
+        else:
+            server.stop()
+        deadline = time.monotonic() + 3
+        while live.open_connections and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert live.open_connections == 0
+        server.stop()
+
+
 def test_the_app_refuses_what_is_no_http():
     async def run():
         await GatewayApp(ModelMesh({}, environ={}))({"type": "websocket"}, None, None)  # type: ignore[arg-type]

@@ -189,6 +189,35 @@ async def test_closing_the_transport_closes_its_connections_and_it_can_be_used_a
         assert (await transport.send(get(server.url()), PATIENT)).status == 200
 
 
+async def test_closing_the_transport_ends_the_calls_in_flight(transport):
+    behave, started, _ = stall(b"")
+    async with Loopback(behave) as server:
+        call = asyncio.create_task(transport.send(get(server.url()), PATIENT))
+        await started.wait()
+        await transport.aclose()
+        with pytest.raises(ProviderError) as caught:
+            await asyncio.wait_for(call, 0.5)
+    assert caught.value.failure.kind is FailureKind.CONNECTION
+
+
+async def test_idle_connections_are_closed_after_a_while(make_transport, engine, monkeypatch):
+    monkeypatch.setattr(f"modelmesh_core.transport.{engine}_engine.KEEP_ALIVE", 0.1)
+    transport = make_transport()
+    gone = asyncio.Event()
+
+    async def watch(exchange: Exchange) -> None:
+        await exchange.send(reply())
+        if exchange.target == "/first":
+            await exchange.client_gone()
+            gone.set()
+
+    async with Loopback(watch) as server:
+        for path in ("/first", "/second"):
+            await transport.send(get(server.url(path)), PATIENT)
+            await asyncio.sleep(0.2)
+        await asyncio.wait_for(gone.wait(), 0.5)
+
+
 def test_one_transport_serves_one_loop_after_another(engine):
     transport = create_transport(engine, TransportOptions())
 
