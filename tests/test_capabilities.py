@@ -1,7 +1,6 @@
 """The capability tree."""
 
 import pytest
-
 from modelmesh_core import CapabilityNotFoundError, CapabilityTree
 
 

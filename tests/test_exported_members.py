@@ -3,9 +3,8 @@
 import sys
 from pathlib import Path
 
-import pytest
-
 import modelmesh_core
+import pytest
 from modelmesh_core import testing
 
 ROOT = Path(modelmesh_core.__file__).parents[1]

@@ -3,9 +3,8 @@
 import re
 import textwrap
 
-import pytest
-
 import modelmesh_core
+import pytest
 from modelmesh_core import ConnectorRegistry, hookspecs
 
 HOOKS = [name for name in vars(hookspecs) if hasattr(getattr(hookspecs, name), "modelmesh_spec")]

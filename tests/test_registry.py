@@ -7,7 +7,6 @@ import textwrap
 import zipfile
 
 import pytest
-
 from modelmesh_core import ConnectorError, ConnectorRegistry, ProviderConnector, hookimpl
 from modelmesh_core.builtin.openai_compatible import provider_connectors
 

@@ -7,7 +7,6 @@ from functools import partial
 from urllib.parse import urlsplit
 
 import attrs
-
 from modelmesh_core import EnvironmentKey, OpenAICompatible, ProviderConnector, ProviderSettings, hookimpl
 
 _SERVERS = (

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import attrs
-
 from modelmesh_core import ModelMeshError, SecretStoreConnector, hookimpl
 
 from ._common import missing_library

@@ -15,7 +15,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import attrs
-
 from modelmesh_core import ModelMeshError, Secret, SecretStoreConnector, hookimpl
 
 from ._common import missing_library

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import attrs
-
 from modelmesh_core import ModelMeshError, SecretStoreConnector, hookimpl
 
 from ._secret_files import FileSecretStore, utf8

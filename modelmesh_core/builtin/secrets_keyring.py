@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 import attrs
-
 from modelmesh_core import ModelMeshError, Secret, SecretStore, SecretStoreConnector, hookimpl
 
 from ._common import missing_library

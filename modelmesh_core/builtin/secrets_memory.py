@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 import attrs
-
 from modelmesh_core import Secret, SecretStore, SecretStoreConnector, hookimpl
 
 from ._common import hidden

@@ -9,7 +9,6 @@ from importlib import import_module
 from typing import Any, cast
 
 import attrs
-
 from modelmesh_core import ConnectorError, Entry, ObservabilityConnector, ObservabilitySink, hookimpl
 
 

@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from typing import Any, Literal, TextIO
 
 import attrs
-
 from modelmesh_core import Entry, ObservabilityConnector, ObservabilitySink, hookimpl
 
 from ._entries import json_line

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import attrs
-
 from modelmesh_core import Entry, ObservabilityConnector, ObservabilitySink, Size, StorageError, hookimpl
 
 from ._entries import json_lines

@@ -13,15 +13,6 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import attrs
 import httpx
-from tenacity import (
-    AsyncRetrying,
-    RetryCallState,
-    retry_if_exception,
-    stop_after_attempt,
-    wait_exponential,
-    wait_random,
-)
-
 from modelmesh_core import (
     Clock,
     ConnectorError,
@@ -34,6 +25,14 @@ from modelmesh_core import (
     SystemClock,
     hookimpl,
     retry_after_seconds,
+)
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception,
+    stop_after_attempt,
+    wait_exponential,
+    wait_random,
 )
 
 from ._common import hidden

@@ -15,7 +15,6 @@ from typing import Any, TypeVar
 from urllib.parse import quote, unquote
 
 import attrs
-
 from modelmesh_core import (
     Clock,
     Duration,

@@ -6,7 +6,6 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 
 import attrs
-
 from modelmesh_core import Clock, Duration, Storage, StorageConnector, StoredInfo, SystemClock, hookimpl
 
 _PRUNE_INTERVAL = 3600.0

@@ -13,7 +13,6 @@ from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
 import attrs
-
 from modelmesh_core import (
     Clock,
     Duration,

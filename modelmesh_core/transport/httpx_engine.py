@@ -12,7 +12,7 @@ import asyncio
 import os
 import ssl
 import sys
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping
 from typing import Any, cast
 
 import httpx
@@ -35,11 +35,10 @@ from .failures import (
     undecodable,
     unreadable_ca_file,
 )
+from .httpx_pool import HttpxPool
 from .loops import LoopClients
 from .protocol import TransportOptions
 
-MAX_IDLE = 50
-"""Connections kept for reuse: httpcore's work for one call grows with the square of their number."""
 DEFAULT_HEADERS = {"accept": "*/*", "accept-encoding": "gzip, deflate", "user-agent": USER_AGENT}
 
 
@@ -56,21 +55,13 @@ class HttpxTransport:
         self._options = options
         self._clock = clock
         self._trust = _trust(options.ca_file)
-        self._clients = LoopClients(self._make_client)
+        self._pools = LoopClients(lambda: HttpxPool(self._make, options.max_connections, KEEP_ALIVE))
 
-    def _make_client(self) -> httpx.AsyncHTTPTransport:
+    def _make(self) -> httpx.AsyncHTTPTransport:
         if self._trust is None:
             self._trust = httpx.create_ssl_context(trust_env=False)
-        return httpx.AsyncHTTPTransport(
-            verify=self._trust,
-            trust_env=False,
-            limits=httpx.Limits(
-                max_connections=self._options.max_connections,
-                max_keepalive_connections=MAX_IDLE,
-                keepalive_expiry=KEEP_ALIVE,
-            ),
-            proxy=self._options.proxy_url,
-        )
+        limits = httpx.Limits(keepalive_expiry=KEEP_ALIVE)
+        return httpx.AsyncHTTPTransport(self._trust, trust_env=False, limits=limits, proxy=self._options.proxy_url)
 
     async def send(self, request: HttpRequest, timeouts: HttpTimeouts) -> HttpResponse:
         """The whole exchange, body included. Raises ProviderError."""
@@ -84,23 +75,38 @@ class HttpxTransport:
 
     async def open(self, request: HttpRequest, timeouts: HttpTimeouts) -> HttpxBody:
         """Until the response's head. Raises ProviderError."""
-        loop = asyncio.get_running_loop()
-        phase = _Phase(loop, timeouts)
+        pool = self._pools.current()
+        phase = _Phase(asyncio.get_running_loop(), timeouts)
         handled = sys.exception()
         try:
             async with phase.limit:
-                response = await phase.finish(self._clients.current().handle_async_request(_build(request, phase)))
+                response, transport = await _exchange(pool, request, phase)
         except TimeoutError:
             raise phase.failure(peer(request.url, self._options.proxy_url)) from None
         except Exception as error:
             raise connection_error(peer(request.url, self._options.proxy_url), _reason(error, handled)) from None
-        return HttpxBody(response, request, timeouts, self._options, phase.started)
+        return HttpxBody(response, pool, transport, request, timeouts, self._options, phase.started)
 
     async def aclose(self) -> None:
-        """Close every connection of the running loop's client."""
-        client = self._clients.pop_current()
-        if client is not None:
-            await client.aclose()
+        """Close every connection of the running loop."""
+        pool = self._pools.pop_current()
+        if pool is not None:
+            await pool.aclose()
+
+
+async def _exchange(
+    pool: HttpxPool, request: HttpRequest, phase: _Phase
+) -> tuple[httpx.Response, httpx.AsyncHTTPTransport]:
+    """The head of the response, and the transport that holds its connection."""
+    transport = await pool.take()
+    try:
+        return await transport.handle_async_request(_build(request, phase)), transport
+    except BaseException:
+        try:
+            await phase.close_socket()
+        finally:
+            await pool.drop(transport)
+        raise
 
 
 class _Phase:
@@ -127,14 +133,10 @@ class _Phase:
         elif event == "connection.connect_tcp.complete":
             self._socket = info["return_value"]
 
-    async def finish(self, exchange: Awaitable[httpx.Response]) -> httpx.Response:
-        """Await the head. On any failure a new connection is closed: in a TLS handshake httpcore would forget it."""
-        try:
-            return await exchange
-        except BaseException:
-            if self._socket is not None:
-                await self._socket.aclose()
-            raise
+    async def close_socket(self) -> None:
+        """Close the connection if it was new: cancelled in a TLS handshake, httpcore would forget it."""
+        if self._socket is not None:
+            await self._socket.aclose()
 
     def failure(self, whom: str) -> ProviderError:
         """That the limit passed."""
@@ -147,11 +149,13 @@ class _Phase:
 class HttpxBody(Body):
     """A body that httpx reads and decompresses."""
 
-    __slots__ = ("_pieces", "_response")
+    __slots__ = ("_pieces", "_pool", "_response", "_transport")
 
     def __init__(
         self,
         response: httpx.Response,
+        pool: HttpxPool,
+        transport: httpx.AsyncHTTPTransport,
         request: HttpRequest,
         timeouts: HttpTimeouts,
         options: TransportOptions,
@@ -159,6 +163,8 @@ class HttpxBody(Body):
     ) -> None:
         super().__init__(response.status_code, _headers(response), request, timeouts, options, started)
         self._response = response
+        self._pool = pool
+        self._transport = transport
         self._pieces = response.aiter_bytes()
 
     async def read_chunk(self) -> bytes:
@@ -178,8 +184,7 @@ class HttpxBody(Body):
         except Exception as error:
             raise cut(self._whom(), self.status, _reason(error, handled)) from None
         if not piece:
-            self.ended = True
-            await self._response.aclose()  # gives the connection back for reuse
+            await self.aclose()
             return b""
         self._received += len(piece)
         if self._received > self._options.max_body:
@@ -187,10 +192,13 @@ class HttpxBody(Body):
         return piece
 
     async def aclose(self) -> None:
-        """Close the socket if the body has not ended. Idempotent."""
+        """Close the socket if the body has not ended; give its transport back. Idempotent."""
         if not self.ended:
             self.ended = True
-            await self._response.aclose()
+            try:
+                await self._response.aclose()
+            finally:
+                await self._pool.give_back(self._transport)
 
 
 def _trust(ca_file: str | None) -> ssl.SSLContext | None:

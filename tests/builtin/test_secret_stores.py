@@ -11,7 +11,6 @@ import pytest
 from keyring.backend import KeyringBackend
 from keyring.backends.fail import Keyring as NoKeyring
 from keyring.errors import KeyringLocked, PasswordSetError
-
 from modelmesh_core import ConnectorError, ModelMeshError, Secret, SecretStoreConnector
 from modelmesh_core.builtin import (
     secrets_dotenv,

@@ -12,7 +12,6 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-
 from modelmesh_core import ConnectorError, ModelMeshError, ObservabilityConnector, Secret, StorageError
 from modelmesh_core.builtin import sink_callback, sink_console, sink_local_file, sink_null, sink_webhook
 from modelmesh_core.builtin.sink_callback import CallbackOptions, CallbackSink

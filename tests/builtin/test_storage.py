@@ -10,7 +10,6 @@ import time
 from pathlib import Path
 
 import pytest
-
 from modelmesh_core import StorageConnector, StorageError
 from modelmesh_core.builtin import storage_local_file, storage_memory, storage_sqlite
 from modelmesh_core.builtin.storage_local_file import LocalFileOptions, LocalFileStorage

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-
 from modelmesh_core.cli import main
 
 WORDS = ("Par", "is", ".")

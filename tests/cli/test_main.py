@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from modelmesh_core.cli import connectors, meshes
 from modelmesh_core.config.detection import CONFIG_VARIABLE
 from modelmesh_core.registry import KINDS

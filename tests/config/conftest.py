@@ -6,7 +6,6 @@ from typing import Any, Literal
 
 import attrs
 import pytest
-
 from modelmesh_core import (
     CatalogueModel,
     ConnectorRegistry,

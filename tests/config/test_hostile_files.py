@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
 from modelmesh_core import ConfigurationError, ConnectorRegistry, Secret
 from modelmesh_core.config import MeshConfig
 

@@ -5,10 +5,9 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
-from ruamel.yaml import YAML
-
 from modelmesh_core import ConfigurationError, ConnectorRegistry
 from modelmesh_core.config import MeshConfig, json_schema
+from ruamel.yaml import YAML
 
 GOOD = [
     "{}",

@@ -9,7 +9,6 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-
 from modelmesh_core import ConfigurationError, ConnectorRegistry, PoolSettings, Secret
 from modelmesh_core.config import MeshConfig
 

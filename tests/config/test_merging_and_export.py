@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-
 from modelmesh_core import ConfigurationError, ConnectorRegistry
 from modelmesh_core.config import MeshConfig
 from modelmesh_core.config.export import to_yaml

@@ -2,7 +2,6 @@
 
 import attrs
 import pytest
-
 from modelmesh_core import ConfigurationError, ConnectorRegistry, ProviderConnector, Secret, SecretStoreConnector
 from modelmesh_core.config import MeshConfig, Reference
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import attrs
 import pytest
-
 from modelmesh_core import ConfigurationError, ConnectorRegistry, Secret
 from modelmesh_core.config import MeshConfig
 from modelmesh_core.config.export import to_yaml

@@ -5,7 +5,6 @@ from random import Random
 from typing import Any
 
 import pytest
-
 from modelmesh_core import ModelMesh
 from modelmesh_core.testing import FakeUpstream
 

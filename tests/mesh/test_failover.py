@@ -2,7 +2,6 @@
 
 import pytest
 from meshes import ask, config
-
 from modelmesh_core import AllProvidersExhaustedError, FailureKind, InvalidRequestError
 from modelmesh_core.testing import FakeUpstream, answers
 

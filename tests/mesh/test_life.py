@@ -6,7 +6,6 @@ import time
 
 import pytest
 from meshes import ask, chat_models, config, providers
-
 from modelmesh_core import ConfigurationError, ModelMesh, ModelMeshError, SecretNotFoundError
 from modelmesh_core.mesh import STEPS
 from modelmesh_core.testing import FakeUpstream, answers

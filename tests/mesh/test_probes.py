@@ -4,7 +4,6 @@ import asyncio
 
 import pytest
 from meshes import ask, config
-
 from modelmesh_core.testing import FakeUpstream, answers
 
 A, B = "https://a.test/v1", "https://b.test/v1"

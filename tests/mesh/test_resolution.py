@@ -2,7 +2,6 @@
 
 import pytest
 from meshes import ask, chat_models, config, providers
-
 from modelmesh_core import CapabilityNotFoundError, NoActiveModelError
 from modelmesh_core.testing import FakeUpstream, answers
 

@@ -7,7 +7,6 @@ import traceback
 
 import pytest
 from meshes import ask, config
-
 from modelmesh_core import ConfigurationError, ModelMeshError, ObservabilityConnector, ObservabilitySink
 from modelmesh_core.registry import ConnectorRegistry
 from modelmesh_core.testing import FakeUpstream, answers

@@ -4,7 +4,6 @@ from collections import Counter
 
 import pytest
 from meshes import ask, config
-
 from modelmesh_core import NoActiveModelError
 from modelmesh_core.testing import FakeUpstream, answers
 

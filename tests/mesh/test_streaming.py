@@ -2,7 +2,6 @@
 
 import pytest
 from meshes import ask, config
-
 from modelmesh_core import AllProvidersExhaustedError, Failure, FailureKind, ProviderError
 from modelmesh_core.testing import FakeUpstream, answers
 

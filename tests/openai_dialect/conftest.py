@@ -8,7 +8,6 @@ from typing import Any
 
 import orjson
 import pytest
-
 from modelmesh_core import Headers, HttpRequest, HttpResponse, Operation, ProviderCall, ProviderSettings, Secret
 from modelmesh_core.openai_dialect import OpenAICompatible
 

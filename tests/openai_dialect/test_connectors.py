@@ -4,7 +4,6 @@ from decimal import Decimal
 
 import orjson
 import pytest
-
 from modelmesh_core import CapabilityTree, Operation, ProviderCall, ProviderSettings, Secret
 from modelmesh_core.builtin import local_servers, openai, openai_compatible
 from modelmesh_core.catalogue.definitions import FEATURES

@@ -1,7 +1,6 @@
 """The error table, row by row. Bodies are as vendors publish them or as their users have; none is a recording."""
 
 import pytest
-
 from modelmesh_core import AuthenticationError, FailureKind, ProviderError, RateLimitError, Secret
 
 KIND = FailureKind

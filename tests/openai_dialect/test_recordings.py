@@ -5,7 +5,6 @@ import random
 from collections import Counter
 
 import pytest
-
 from modelmesh_core import EventKind, FailureKind, Headers, HttpResponse, Operation, ProviderCall, ProviderError
 from modelmesh_core.openai_dialect import OpenAIStreamDecoder, fold_chunks
 

@@ -3,7 +3,6 @@
 from decimal import Decimal
 
 import pytest
-
 from modelmesh_core import FailureKind, LimitReport, Operation, ProviderCall, ProviderError, Usage
 from modelmesh_core.openai_dialect.limits import advised_wait, reset_seconds
 from modelmesh_core.openai_dialect.usage import usage_of

@@ -4,7 +4,6 @@ import copy
 
 import orjson
 import pytest
-
 from modelmesh_core import Operation, ProviderCall, ProviderError, ProviderSettings, Secret
 from modelmesh_core.openai_dialect import OpenAICompatible
 

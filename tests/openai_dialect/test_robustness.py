@@ -3,7 +3,6 @@
 import orjson
 from hypothesis import given
 from hypothesis import strategies as st
-
 from modelmesh_core import Headers, HttpResponse, ProviderError, StreamEvent, Usage
 from modelmesh_core.openai_dialect import OpenAIStreamDecoder, fold_chunks
 from modelmesh_core.openai_dialect.codec import decode_chat

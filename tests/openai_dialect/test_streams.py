@@ -4,7 +4,6 @@ import random
 
 import orjson
 import pytest
-
 from modelmesh_core import EventKind, FailureKind, Headers, HttpResponse, LimitReport, Usage
 from modelmesh_core.openai_dialect import OpenAIStreamDecoder, fold_chunks
 from modelmesh_core.openai_dialect.folding import unfold_reply

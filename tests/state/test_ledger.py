@@ -5,7 +5,6 @@ from decimal import Decimal
 
 from hypothesis import given
 from hypothesis import strategies as st
-
 from modelmesh_core import Limits
 from modelmesh_core.state import Account, Ledger, LimitReached, Reservation
 

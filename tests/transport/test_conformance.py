@@ -203,19 +203,20 @@ async def test_closing_the_transport_ends_the_calls_in_flight(transport):
 async def test_idle_connections_are_closed_after_a_while(make_transport, engine, monkeypatch):
     monkeypatch.setattr(f"modelmesh_core.transport.{engine}_engine.KEEP_ALIVE", 0.1)
     transport = make_transport()
-    gone = asyncio.Event()
+    gone = asyncio.Semaphore(0)
 
     async def watch(exchange: Exchange) -> None:
+        await asyncio.sleep(0.02)  # so that the first two calls overlap
         await exchange.send(reply())
-        if exchange.target == "/first":
-            await exchange.client_gone()
-            gone.set()
+        await exchange.client_gone()
+        gone.release()
 
     async with Loopback(watch) as server:
-        for path in ("/first", "/second"):
-            await transport.send(get(server.url(path)), PATIENT)
-            await asyncio.sleep(0.2)
-        await asyncio.wait_for(gone.wait(), 0.5)
+        await asyncio.gather(*(transport.send(get(server.url()), PATIENT) for _ in range(2)))
+        await asyncio.sleep(0.2)
+        await transport.send(get(server.url()), PATIENT)
+        for _ in range(2):
+            await asyncio.wait_for(gone.acquire(), 0.5)
 
 
 def test_one_transport_serves_one_loop_after_another(engine):
