@@ -96,40 +96,55 @@ class Accounting:
                 other = pool.members.get(member.model.id)
                 if other is not None:
                     pool.evaluate(other, failed, now)
-            self._mark_provider(provider, failed, now)
+            self._mark_provider(provider, member, failed, now)
 
-    def _mark_provider(self, provider: ProviderService, failed: FailedAttempt, now: float) -> None:
-        kind = failed.failure.kind
-        if kind is FailureKind.AUTHENTICATION and provider.state.auth_valid:
-            provider.state.auth_valid = False
-            self._provider_down(provider, "on_auth_failure", Reason.AUTH, failed, now)
+    def _mark_provider(self, provider: ProviderService, member: Member, failed: FailedAttempt, now: float) -> None:
+        kind, state = failed.failure.kind, provider.state
+        if kind is FailureKind.AUTHENTICATION:
+            newly, state.auth_valid = state.auth_valid, False
+            self._provider_down(provider, member, "on_auth_failure", Reason.AUTH, newly, failed, now)
         elif kind in _OUTAGE_KINDS:
-            provider.state.consecutive_failures += 1
-            if provider.state.consecutive_failures >= OUTAGE_FAILURES and provider.state.available:
-                self._provider_down(provider, "on_api_outage", Reason.ERROR, failed, now)
+            state.consecutive_failures += 1
+            if state.consecutive_failures >= OUTAGE_FAILURES:
+                self._provider_down(provider, member, "on_api_outage", Reason.ERROR, state.available, failed, now)
 
     def _provider_down(
-        self, provider: ProviderService, cause: str, reason: Reason, failed: FailedAttempt, now: float
+        self,
+        provider: ProviderService,
+        culprit: Member,
+        cause: str,
+        reason: Reason,
+        newly: bool,
+        failed: FailedAttempt,
+        now: float,
     ) -> None:
-        """Put all the provider's models on standby, in every pool that asks for it."""
+        """Put all the provider's models on standby, in every pool that asks for it.
+
+        Those that share a failed probe's fate get its deadline: one probe speaks for the whole account.
+        """
         touched = False
         for pool in self._pools.values():
             if cause not in pool.settings.provider_deactivation:
                 continue
             touched = True
-            by_probe = "on_probe_success" in pool.settings.provider_recovery
-            until = now + pool.settings.recovery.cooldown if by_probe else None
+            until: float | None = None
+            if "on_probe_success" in pool.settings.provider_recovery:
+                own = culprit.standing.until if culprit.standing.reason is reason else None
+                until = own or now + pool.settings.recovery.cooldown
             for member in pool.members.values():
-                # The member that failed has been judged already, with its growing cooldown.
-                if member.definition.provider == provider.name and (member.standing.reason is None or not by_probe):
+                standing = member.standing
+                is_concerned = member.definition.provider == provider.name and standing.reason in (None, reason)
+                is_judged = member.model.id == culprit.model.id and standing.reason is not None and until is not None
+                if is_concerned and not is_judged:
                     pool.put_on_standby(member, Deactivation(reason, until, failed.failure.message), now)
-        if touched:
-            if reason is Reason.ERROR:
-                provider.state.available = False
-            self.emit(
-                "provider_deactivated",
-                {"provider": provider.name, "reason": reason.value, "detail": failed.failure.message},
-            )
+        if not touched:
+            return
+        if reason is Reason.ERROR:
+            provider.state.available = False
+        if newly:
+            what = {"provider": provider.name, "reason": reason.value, "detail": failed.failure.message}
+            self.emit("provider_deactivated", what)
+            self.emit("provider_health_changed", {"provider": provider.name, "healthy": False})
 
     def provider_recovered(self, provider: ProviderService) -> None:
         """The account works again: a probe of it succeeded, or somebody says so."""
@@ -140,6 +155,7 @@ class Accounting:
                 if member.definition.provider == provider.name and member.standing.reason is Reason.AUTH:
                     pool.recover(member.model.id)
         self.emit("provider_recovered", {"provider": provider.name})
+        self.emit("provider_health_changed", {"provider": provider.name, "healthy": True})
 
     def cancelled(
         self, member: Member, attempt: AttemptRecord, reservation: Reservation, usage: Usage, now: float

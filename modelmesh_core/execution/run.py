@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _UNLIMITED = Limits()
+CLOCK_SLACK = 0.05
+"""Seconds by which a wait may seem to have ended early: sleeping and the wall clock do not agree exactly."""
 Ask = Callable[[ProviderService, ProviderCall, AttemptRecord, float], Awaitable[T]]
 
 
@@ -181,7 +183,7 @@ class Run:
         """The same model once more, if it is still active."""
         now = self._clock.now()
         with self._router.states.lock:
-            if before.member.standing.status(now) is not Status.ACTIVE:
+            if not self._is_back_by(before.member, now):
                 self._rotate_away(before, "went on standby")
                 return None
             reservation = self._set_aside(before.member, now)
@@ -189,6 +191,11 @@ class Run:
             self._rotate_away(before, f"would pass its {reservation.reason}")
             return None
         return _Attempt(before.pool, before.member, before.service, reservation)
+
+    @staticmethod
+    def _is_back_by(member: Member, moment: float) -> bool:
+        """Whether ``member`` can be asked again at ``moment``: a rate limit that is over by then is no obstacle."""
+        return member.standing.status(moment + CLOCK_SLACK) is Status.ACTIVE
 
     def _set_aside(self, member: Member, now: float) -> Reservation | LimitReached:
         """Reserve an estimate of what the attempt will use; only its count where no limit could be passed."""
@@ -259,7 +266,7 @@ class Run:
         if plan.action is RetryAction.RETRY and (
             tries >= settings.max_attempts
             or plan.delay >= self._left()
-            or attempt.member.standing.status(now) is not Status.ACTIVE
+            or not self._is_back_by(attempt.member, now + plan.delay)
         ):
             plan = RetryPlan(RetryAction.ROTATE, f"{error.failure.kind.value}: it cannot be asked again now")
         if plan.action is RetryAction.ROTATE and self.record.rotations >= settings.max_rotations:

@@ -26,7 +26,7 @@ from ..interfaces.records import AttemptRecord
 from .exchange import Exchange, HeaderList
 from .redaction import Redactor
 from .refusals import Refusal
-from .story import story_headers
+from .story import story_headers, who_headers
 
 logger = logging.getLogger("modelmesh.gateway")
 
@@ -111,5 +111,7 @@ def _headers(error: ModelMeshError, status: int, exchange: Exchange) -> HeaderLi
 
 def _attempt_headers(error: ModelMeshError, exchange: Exchange) -> HeaderList:
     attempts: Sequence[AttemptRecord] = getattr(error, "attempts", ())
+    if not attempts and isinstance(error, ProviderError):  # there were some, but it does not say how many
+        return who_headers(error.model, error.provider)
     upstream = sum(attempt.ended - attempt.started for attempt in attempts if attempt.ended is not None)
     return story_headers(attempts, perf_counter() - exchange.started - upstream)

@@ -14,12 +14,15 @@ from .refusals import Refusal
 
 MAX_DEPTH = 128
 """Levels that a body may nest. Deeper ones are an attack on whoever walks them."""
+LONGEST_NAME = 512
+"""Characters of ``model``, which is searched for near misses, and told in errors."""
+_NAME = f"a text of 1 to {LONGEST_NAME} characters"
 
 
 def chat_request(exchange: Exchange, raw: bytes) -> Request:
     """A chat completion. Raises Refusal for what no provider could understand."""
     body = decode_body(raw)
-    model = _required(body, "model", _is_name, "a text")
+    model = _required(body, "model", _is_name, _NAME)
     messages = _required(body, "messages", _is_list, "a list of messages")
     for place, message in enumerate(messages):
         if not isinstance(message, dict):
@@ -40,7 +43,7 @@ def chat_request(exchange: Exchange, raw: bytes) -> Request:
 def embeddings_request(exchange: Exchange, raw: bytes) -> Request:
     """Embeddings. Raises Refusal for what no provider could understand."""
     body = decode_body(raw)
-    model = _required(body, "model", _is_name, "a text")
+    model = _required(body, "model", _is_name, _NAME)
     _required(body, "input", lambda value: isinstance(value, (str, list)), "a text or a list")
     return Request(Operation.EMBEDDINGS, model, body, raw=raw, **_from_headers(exchange))
 
@@ -74,7 +77,7 @@ def _inside(value: Any) -> Iterable[Any]:
 
 
 def _is_name(value: Any) -> bool:
-    return isinstance(value, str) and value != ""
+    return isinstance(value, str) and 0 < len(value) <= LONGEST_NAME
 
 
 def _is_list(value: Any) -> bool:

@@ -18,14 +18,19 @@ def story_headers(attempts: Sequence[AttemptRecord], overhead: float) -> HeaderL
     headers: HeaderList = [(b"x-modelmesh-attempts", b"%d" % len(attempts))]
     if attempts:
         last = attempts[-1]
-        headers.append((b"x-modelmesh-model", _text(last.model)))
-        headers.append((b"x-modelmesh-provider", _text(last.provider)))
+        headers += who_headers(last.model, last.provider)
         headers.append((b"x-modelmesh-pool", _text(last.pool)))
         costs = [attempt.cost for attempt in attempts if attempt.cost is not None]
         if costs:
             headers.append((b"x-modelmesh-cost", f"{sum(costs, Decimal(0)):f}".encode()))
     headers.append((b"x-modelmesh-overhead-ms", b"%.3f" % max(0.0, overhead * 1000)))
     return headers
+
+
+def who_headers(model: str | None, provider: str | None) -> HeaderList:
+    """The model that was asked last, and its provider."""
+    named = ((b"x-modelmesh-model", model), (b"x-modelmesh-provider", provider))
+    return [(header, _text(name)) for header, name in named if name is not None]
 
 
 def _text(name: str) -> bytes:

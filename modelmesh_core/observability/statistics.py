@@ -10,6 +10,7 @@ from typing import Any
 
 from ..interfaces.observability import Event
 from ..interfaces.records import AttemptRecord, DecisionRecord
+from ..interfaces.routing import Reason
 from ..values import Clock
 from .queue import SinkQueue
 
@@ -18,6 +19,7 @@ _MAX_PENDING = 20_000
 _MAX_NAMES = 20_000
 """Names kept a scope: later ones are counted together under ``(other)``."""
 _SAMPLES = 512
+_QUOTAS = frozenset({Reason.BUDGET, Reason.QUOTA, Reason.TOKEN, Reason.REQUEST})
 
 
 class _Series:
@@ -25,9 +27,11 @@ class _Series:
 
     __slots__ = (
         "cancelled",
+        "downtime",
         "failed",
         "first_tokens",
         "latencies",
+        "quota_resets",
         "requests",
         "rotations",
         "spent",
@@ -39,7 +43,8 @@ class _Series:
 
     def __init__(self) -> None:
         self.requests = self.success = self.failed = self.cancelled = 0
-        self.tokens_in = self.tokens_out = self.rotations = self.standby_events = 0
+        self.tokens_in = self.tokens_out = self.rotations = self.standby_events = self.quota_resets = 0
+        self.downtime = 0.0
         self.spent = Decimal(0)
         self.latencies: deque[float] = deque(maxlen=_SAMPLES)
         self.first_tokens: deque[float] = deque(maxlen=_SAMPLES)
@@ -75,6 +80,8 @@ class _Series:
             "tokens_out": self.tokens_out,
             "rotations": self.rotations,
             "standby_events": self.standby_events,
+            "quota_resets": self.quota_resets,
+            "downtime": self.downtime,
             "cost": str(self.spent),
             "latency_mean": sum(ranked) / len(ranked) if ranked else None,
             **{f"latency_p{share}": _percentile(ranked, share / 100) for share in (50, 95, 99)},
@@ -94,6 +101,7 @@ class StatisticsCollector:
         self._queues = queues
         self._pending: deque[DecisionRecord] = deque()
         self._series: dict[str, dict[str, _Series]] = {scope: {} for scope in SCOPES}
+        self._resting: dict[tuple[str, str], float] = {}
         self._lock = threading.Lock()
         self.started = clock.now()
 
@@ -104,11 +112,21 @@ class StatisticsCollector:
             self._count()
 
     def on_event(self, event: Event) -> None:
-        """Count standby events."""
-        if event.name == "model_deactivated":
-            with self._lock:
-                for scope in ("model", "provider", "pool"):
-                    self._of(scope, event.data[scope]).standby_events += 1
+        """Count standby events, how long they lasted (seconds), and quotas that came back."""
+        if event.name not in ("model_deactivated", "model_activated"):
+            return
+        place = (event.data["pool"], event.data["model"])
+        with self._lock:
+            series = [self._of(scope, event.data[scope]) for scope in ("model", "provider", "pool")]
+            if event.name == "model_deactivated":
+                self._resting[place] = event.at
+                for one in series:
+                    one.standby_events += 1
+                return
+            since = self._resting.pop(place, event.at)
+            for one in series:
+                one.downtime += event.at - since
+                one.quota_resets += event.data["reason"] in _QUOTAS
 
     def query(self, scope: str, name: str | None = None) -> dict[str, Any]:
         """Counts of one name, or name → counts of a whole scope. Latencies in seconds, cost in USD.

@@ -61,7 +61,7 @@ class HttpxTransport:
         if self._trust is None:
             self._trust = httpx.create_ssl_context(trust_env=False)
         limits = httpx.Limits(keepalive_expiry=KEEP_ALIVE)
-        return httpx.AsyncHTTPTransport(self._trust, trust_env=False, limits=limits, proxy=self._options.proxy_url)
+        return httpx.AsyncHTTPTransport(self._trust, limits=limits, proxy=self._options.proxy_url)
 
     async def send(self, request: HttpRequest, timeouts: HttpTimeouts) -> HttpResponse:
         """The whole exchange, body included. Raises ProviderError."""

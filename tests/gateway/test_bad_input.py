@@ -22,6 +22,7 @@ BODIES = {
     "no model": (CHAT, b"{" + MESSAGES + b"}", 400, "model"),
     "a model that is a number": (CHAT, b'{"model":4,' + MESSAGES + b"}", 400, "model"),
     "a model that is empty": (CHAT, b'{"model":"",' + MESSAGES + b"}", 400, "model"),
+    "a model that is a book": (CHAT, b'{"model":"' + b"x" * 1_000_000 + b'",' + MESSAGES + b"}", 400, "model"),
     "no messages": (CHAT, b'{"model":"chat"}', 400, "messages"),
     "messages that are a text": (CHAT, b'{"model":"chat","messages":"Hi"}', 400, "messages"),
     "a message that is a text": (CHAT, b'{"model":"chat","messages":[{},"Hi"]}', 400, "messages[1]"),

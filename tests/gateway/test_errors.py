@@ -36,7 +36,8 @@ def test_the_providers_own_words_come_back_where_the_request_is_at_fault(ask):
             "code": "bad_value",
         }
     }
-    assert answer.headers["x-modelmesh-overhead-ms"]
+    assert answer.headers["x-modelmesh-model"] == "a.one"
+    assert answer.headers.get("x-modelmesh-attempts") != "0"
 
 
 def test_a_rate_limit_says_when_to_come_back(ask):

@@ -44,12 +44,26 @@ def test_a_broken_provider_is_replaced_and_asked_a_bounded_number_of_times(name,
 
 def test_a_short_retry_after_is_waited_for(make_mesh, upstream: FakeUpstream):
     upstream.script(A, [answers.error(429, retry_after="2"), answers.chat("at last")])
-    mesh = make_mesh(config("a.one", pool={"deactivation": {"error_codes": [500]}}))
+    upstream.script(B, [answers.chat("never asked")])
+    mesh = make_mesh(config("a.one", "b.two"))
 
     reply = ask(mesh)
 
     assert reply.choices[0].message.content == "at last"
     assert upstream.clock.slept == [2.0]
+
+
+def test_a_server_that_asks_to_be_left_alone_is_left_alone(make_mesh, upstream: FakeUpstream):
+    upstream.script(A, [answers.error(503, retry_after="120"), answers.chat("back")])
+    upstream.script(B, [answers.chat("from b")])
+    mesh = make_mesh(config("a.one", "b.two", pool={"strategy": "priority-selection", "model_priority": ["a.one"]}))
+
+    assert ask(mesh).modelmesh.model == "b.two"
+    assert len(upstream.requests_to(A)) == 1
+    upstream.clock.advance(119)
+    assert ask(mesh).modelmesh.model == "b.two"
+    upstream.clock.advance(2)
+    assert ask(mesh).modelmesh.model == "a.one"
 
 
 def test_a_rejected_request_goes_back_with_the_providers_body_and_marks_nobody(make_mesh, upstream: FakeUpstream):

@@ -162,6 +162,25 @@ def test_a_bad_key_puts_all_the_providers_models_on_standby_in_every_pool(make_m
         assert standing(mesh, model, pool).status.value == "active"
 
 
+def test_one_probe_speaks_for_the_whole_account(make_mesh, upstream):
+    upstream.script(A, [answers.error(401, "bad key")])
+    upstream.script(B, [answers.chat("from b")])
+    ids = [f"a.m{number}" for number in range(10)]
+    mesh = make_mesh(config(*ids, "b.x", pool={"strategy": "priority-selection", "provider_priority": ["a"]}))
+    for _ in range(600):
+        ask(mesh)
+        upstream.clock.advance(1)
+    assert len(upstream.requests_to(A)) <= 5
+    stats = mesh.stats()
+    assert stats["provider"]["a"]["failed"] == len(upstream.requests_to(A))
+    upstream.script(A, [answers.chat("new key")])
+    upstream.clock.advance(900)
+    assert ask(mesh).modelmesh.model == "a.m0"
+    assert {s.status.value for s in mesh.pool_status()["chat"]} == {"active"}
+    mesh.get_observability().emitter.deliver()
+    assert mesh.stats()["model"]["a.m0"]["downtime"] > 600
+
+
 def test_an_outage_puts_the_whole_provider_aside_where_the_pool_asks_for_it(make_mesh, upstream):
     upstream.script(A, [answers.error(503)])
     upstream.script(B, [answers.chat("from b")])

@@ -90,6 +90,11 @@ class Loopback:
         scheme, host = ("https", "localhost") if self._tls else ("http", "127.0.0.1")
         return f"{scheme}://{host}:{self.port}{path}"
 
+    @property
+    def open_connections(self) -> int:
+        """Those that neither side has closed."""
+        return len(self._tasks)
+
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0, limit=HEAD_LIMIT, ssl=self._tls)
         self.port = self._server.sockets[0].getsockname()[1]
