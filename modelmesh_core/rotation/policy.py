@@ -84,12 +84,8 @@ class DeactivationEvaluator:
         elif failure.kind is FailureKind.RATE_LIMIT and (429 in settings.deactivation.error_codes):
             until = told or _reported_reset(snapshot, now) or now + cooldown
             yield Deactivation(Reason.RATE_LIMIT, until, failure.message)
-        elif (
-            failure.retry_after is not None
-            and failure.retry_after > settings.retry.max_delay
-            and counts_as_failure(failed, settings)
-        ):
-            yield Deactivation(Reason.ERROR, now + failure.retry_after, f"it asks to be left alone: {failure.message}")
+        elif (failure.retry_after or 0.0) > settings.retry.max_delay and counts_as_failure(failed, settings):
+            yield Deactivation(Reason.ERROR, told, f"it asks to be left alone: {failure.message}")
         elif counts_as_failure(failed, settings):
             detail = self._error_detail(snapshot, settings)
             if detail is not None:
