@@ -21,6 +21,7 @@ FLOORS = [
     ["secrets"],
     ["state"],
     ["rotation"],
+    ["members"],
     ["pools"],
     ["routing"],
     ["transport"],

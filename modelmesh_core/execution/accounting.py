@@ -8,7 +8,8 @@ from typing import Any
 from ..errors import FailureKind
 from ..interfaces.records import AttemptRecord, DecisionRecord
 from ..interfaces.routing import Deactivation, FailedAttempt, Reason
-from ..pools import CapabilityPool, Member
+from ..members import Member
+from ..pools import CapabilityPool
 from ..rotation.policy import counts_as_failure
 from ..state.ledger import Reservation
 from ..state.models import LiveStates

@@ -19,7 +19,8 @@ from ..errors import (
 from ..interfaces.provider import ProviderCall
 from ..interfaces.records import AttemptRecord, DecisionRecord
 from ..interfaces.routing import AttemptState, FailedAttempt, RetryAction, RetryPlan, RoutingContext, Status
-from ..pools import CapabilityPool, Member
+from ..members import Member
+from ..pools import CapabilityPool
 from ..routing import RequestRequirements, RoutingDecision
 from ..routing.requirements import BYTES_PER_TOKEN
 from ..state.ledger import LimitReached, Reservation
