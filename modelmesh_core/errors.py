@@ -192,6 +192,8 @@ class ProviderError(ModelMeshError):
         self.model = model
         """Full id of the model that was asked, once the router has filled it in."""
         self.provider = provider
+        self.attempts: Sequence[Any] = ()
+        """The AttemptRecords of the request, this failure's last, once the router has filled them in."""
         self.status_code = failure.status if failure.status and failure.status >= 400 else 502
 
     def __str__(self) -> str:

@@ -28,6 +28,7 @@ FLOORS = [
     ["observability"],
     ["execution"],
     ["engine", "background"],
+    ["listing"],
     ["mesh"],
     ["openai_dialect"],
     ["client", "gateway", "cli"],

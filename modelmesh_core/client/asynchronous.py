@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
-from ..errors import CapabilityNotFoundError
 from ..execution import Router, StreamingReply
 from ..execution.router import Explanation
 from ..interfaces.records import DecisionRecord
+from ..listing import find_model, list_models
 from ..wire.messages import Delivery, Operation, Request
 from .objects import ChatCompletion, ChatCompletionChunk, CreateEmbeddingResponse, Model, ModelList, UsageTotals
 
@@ -169,20 +169,10 @@ class AsyncOpenAIClient:
         return completion.reply.body, completion.record
 
     def list_models(self) -> ModelList:
-        engine = self._mesh.engine
-        rows = [(pool.id, "modelmesh") for pool in engine.pools.values() if pool.members]
-        if engine.config.allow_pinned_models:
-            rows.extend((model.id, model.provider) for model in engine.models.list_models())
-        data = [{"id": id, "object": "model", "created": 0, "owned_by": owner} for id, owner in rows]
-        return ModelList({"object": "list", "data": data})
+        return ModelList({"object": "list", "data": list_models(self._mesh.engine)})
 
     def retrieve_model(self, model: str) -> Model:
-        for row in self.list_models():
-            if row.id == model:
-                return row
-        raise CapabilityNotFoundError(
-            f"no pool or model is named {model!r}.", hint="models.list() shows what there is."
-        )
+        return Model(find_model(self._mesh.engine, model))
 
     def describe(self) -> dict[str, Any]:
         """What can be asked for: pool → capability, strategy and members with their standing."""

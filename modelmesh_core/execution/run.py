@@ -303,6 +303,7 @@ class Run:
             FailureKind.CONTEXT_LENGTH,
             FailureKind.CONTENT_FILTER,
         ):
+            error.attempts = self.record.attempts
             return error
         return self._exhausted(plan.reason)
 
@@ -314,6 +315,7 @@ class Run:
             )
         last = self._errors[-1]
         if last.failure.kind is FailureKind.CONTEXT_LENGTH:
+            last.attempts = self.record.attempts
             return last
         kinds = {error.failure.kind for error in self._errors}
         status = 503

@@ -8,9 +8,9 @@ from time import perf_counter
 import orjson
 
 from ..interfaces.records import DecisionRecord
+from ..listing import find_model, list_models
 from ..wire.messages import Delivery, Request
 from .exchange import Exchange, HeaderList
-from .listing import find_model, list_models
 from .policy import Policy
 from .requests import chat_request, embeddings_request
 from .story import story_headers

@@ -29,6 +29,7 @@ class Stage:
 
 FIRST = ("resolve_capability", "select_pool")
 LAST = "select_model"
+_LASTING = ("filter_delivery", "filter_requirements")
 FILTERS = ("filter_delivery", "filter_requirements", "filter_state")
 
 
@@ -209,9 +210,13 @@ class RoutingPipeline:
         reasons = "; ".join(f"{model} {reason}" for model, reason in dropped.items()) or "its pools have no members"
         retry_after = min(waits) if waits else None
         back = f" The first may be back in {retry_after:.0f} s." if retry_after is not None else ""
-        return NoActiveModelError(
+        error = NoActiveModelError(
             f"no model can serve {context.request.model!r} now: {reasons}.{back}",
             hint="`modelmesh explain` shows each stage; `modelmesh pools` shows who is on standby.",
             retry_after=retry_after,
             dropped=dropped,
         )
+        if context.drops and all(drop.stage in _LASTING for drop in context.drops) and not context.excluded:
+            # Waiting changes nothing: the caller asks for what none of these models can do.
+            error.status_code, error.error_type = 400, "invalid_request_error"
+        return error

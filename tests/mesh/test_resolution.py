@@ -67,8 +67,9 @@ def test_resolution_prefers_the_own_node_then_ancestors_then_descendants(make_me
 def test_embeddings_go_to_embedding_models(mesh):
     reply = mesh.get_client().embeddings.create(model="text-embeddings", input=["x"])
     assert reply.data[0].embedding == [1.0, 0.0]
-    with pytest.raises(NoActiveModelError, match="is not a model for chat"):
+    with pytest.raises(NoActiveModelError, match="is not a model for chat") as caught:
         ask(mesh, "embeddings")
+    assert caught.value.status_code == 400
 
 
 def test_an_unknown_name_suggests_the_nearest(mesh):

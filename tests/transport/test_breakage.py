@@ -2,6 +2,7 @@
 
 import gzip
 import ssl
+import sys
 import traceback
 
 import pytest
@@ -251,3 +252,21 @@ def test_a_proxy_url_that_is_none_is_a_configuration_error(engine, address):
     with pytest.raises(ConfigurationError, match="proxy_url") as caught:
         create_transport(engine, TransportOptions(proxy_url=address))
     assert SECRET not in str(caught.value)
+
+
+# --- what is installed -----------------------------------------------------------------------------------------------
+
+
+async def test_a_machine_without_authorities_can_call_all_the_same(make_transport, monkeypatch, tmp_path):
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none.pem"))
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
+    async with Loopback() as server:
+        assert (await make_transport().send(HttpRequest("GET", server.url()), PATIENT)).status == 200
+
+
+def test_pyreqwest_where_it_is_not_installed_is_a_configuration_error(monkeypatch):
+    monkeypatch.delitem(sys.modules, "modelmesh_core.transport.pyreqwest_engine", raising=False)
+    monkeypatch.setitem(sys.modules, "pyreqwest.client", None)
+    with pytest.raises(ConfigurationError, match="not installed"):
+        create_transport("pyreqwest", TransportOptions())
+    create_transport("auto", TransportOptions())

@@ -1,11 +1,11 @@
-"""What ``model=`` can name, as GET /v1/models lists it."""
+"""What ``model=`` can name, as the clients and GET /v1/models list it."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from ..engine import Engine
-from ..errors import CapabilityNotFoundError
+from .engine import Engine
+from .errors import CapabilityNotFoundError
 
 Row = dict[str, Any]
 
@@ -25,7 +25,7 @@ def find_model(engine: Engine, name: str) -> Row:
     row = rows.get(name) or (rows.get(model.id) if model is not None else None)
     if row is None:
         raise CapabilityNotFoundError(
-            f"no pool or model is named {name!r}.", hint="GET /v1/models lists what there is."
+            f"no pool or model is named {name!r}.", hint="The list of models shows what there is."
         )
     return row
 
