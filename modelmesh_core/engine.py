@@ -277,7 +277,7 @@ class _Relays:
         scores = HookRelay([(name, plugin)])
         if not scores.implements("score_model"):
             raise ConfigurationError(f"rotation connector {name} has neither select_model nor score_model.")
-        return [(f"{name} as selector", SelectorStage(scores.hook.score_model)), (name, plugin)]
+        return [(f"{name} as selector", SelectorStage(scores.call.score_model)), (name, plugin)]
 
     def of_all(self) -> HookRelay:
         return HookRelay(list(self._used.values()))

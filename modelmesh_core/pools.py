@@ -163,7 +163,7 @@ class CapabilityPool:
 
     def select(self, context: RoutingContext, candidates: list[Candidate]) -> Candidate | None:
         """What the pool's strategy chooses among ``candidates``; changes nothing."""
-        return self.relay.hook.select_model(context=context, candidates=candidates)
+        return self.relay.call.select_model(context=context, candidates=candidates)
 
     def commit(self, model_id: str, now: float) -> None:
         """Note that ``model_id`` was chosen: for strategies that stay or take turns, and for half-open probes."""
@@ -196,7 +196,7 @@ class CapabilityPool:
 
     def _let_back(self, member: Member, now: float) -> None:
         snapshot = member.snapshot(now)
-        allowed = self.relay.hook.evaluate_recovery(snapshot=snapshot, settings=self.settings, now=now)
+        allowed = self.relay.call.evaluate_recovery(snapshot=snapshot, settings=self.settings, now=now)
         if not allowed:
             member.standing.until = now + 1.0  # asked again then; a hook may hold it as long as it likes
             member.standing.version += 1
@@ -210,7 +210,7 @@ class CapabilityPool:
 
     def evaluate(self, member: Member, failed: FailedAttempt | None, now: float) -> Deactivation | None:
         """Ask whether ``member`` goes on standby, and put it there if so."""
-        deactivation: Deactivation | None = self.relay.hook.evaluate_deactivation(
+        deactivation: Deactivation | None = self.relay.call.evaluate_deactivation(
             snapshot=member.snapshot(now), settings=self.settings, failed=failed, now=now
         )
         if deactivation is not None:

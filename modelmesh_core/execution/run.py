@@ -263,7 +263,7 @@ class Run:
         settings = attempt.pool.settings.retry
         tries = self._tries[model.id]
         state = AttemptState(tries, self.record.rotations, self._left(), budget.is_left)
-        plan: RetryPlan = attempt.pool.relay.hook.plan_retry(context=self._context, failed=failed, state=state)
+        plan: RetryPlan = attempt.pool.relay.call.plan_retry(context=self._context, failed=failed, state=state)
         if plan.action is RetryAction.RETRY and (
             tries >= settings.max_attempts
             or plan.delay >= self._left()

@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from enum import StrEnum
 from random import Random
-from typing import Protocol
+from types import MappingProxyType
+from typing import NamedTuple, Protocol
 
 import attrs
 import pluggy
@@ -18,7 +19,7 @@ import pluggy
 from ..catalogue.definitions import ModelDefinition
 from ..errors import Failure
 from ..settings import PoolSettings
-from ..wire.messages import Headroom, LimitReport, Request
+from ..wire.messages import Headroom, Request
 
 hookimpl = pluggy.HookimplMarker("modelmesh")
 """Marks a function of a plugin as an implementation of the hook of its name."""
@@ -55,8 +56,7 @@ class Reason(StrEnum):
 _RANKS = {reason: rank for rank, reason in enumerate(Reason)}
 
 
-@attrs.frozen
-class WindowUsage:
+class WindowUsage(NamedTuple):
     """What was used in one window so far, reservations in flight included."""
 
     requests: int = 0
@@ -66,8 +66,11 @@ class WindowUsage:
     """UTC epoch seconds."""
 
 
-@attrs.frozen
-class ModelSnapshot:
+_NOTHING_USED: Mapping[str, WindowUsage] = MappingProxyType({})
+_NO_HEADROOM: Headroom = MappingProxyType({})
+
+
+class ModelSnapshot(NamedTuple):
     """The one immutable view of a model in a pool that policies get. Times are UTC epoch seconds, durations seconds."""
 
     model: str
@@ -82,9 +85,9 @@ class ModelSnapshot:
     """Over the pool's ``error_window``."""
     samples: int = 0
     """Attempts in that window."""
-    used: Mapping[str, WindowUsage] = attrs.field(factory=dict[str, WindowUsage])
+    used: Mapping[str, WindowUsage] = _NOTHING_USED
     """Window (``minute``, ``hour``, ``day``, ``month``) → what was used."""
-    headroom: Headroom = attrs.field(factory=dict[str, LimitReport])
+    headroom: Headroom = _NO_HEADROOM
     """Limit and remaining, as the provider last reported them."""
     latency_mean: float | None = None
     latency_p50: float | None = None
@@ -108,8 +111,7 @@ class ModelSnapshot:
     last_failure: float | None = None
 
 
-@attrs.frozen
-class PoolView:
+class PoolView(NamedTuple):
     """The pool, as a decision sees it."""
 
     id: str

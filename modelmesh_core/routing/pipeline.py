@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
-from typing import Any
 
 import attrs
 
@@ -99,9 +98,13 @@ class RoutingPipeline:
 
     def resolve(self, context: RoutingContext) -> Sequence[str]:
         """The pools for the name that was asked for, best first. Raises CapabilityNotFoundError."""
-        context.stage = "resolve_capability"
-        hook = self._relay.hook.resolve_capability
-        return self._call(self._relay, "resolve_capability", lambda: hook(context=context, name=context.request.model))
+        context.stage = FIRST[0]
+        try:
+            return self._relay.call.resolve_capability(context=context, name=context.request.model)
+        except ModelMeshError:
+            raise
+        except Exception as error:
+            raise self._named(error, context, self._relay) from error
 
     def execute(self, context: RoutingContext, timings: dict[str, float] | None = None) -> RoutingDecision:
         """Decide. Raises CapabilityNotFoundError for an unknown name, NoActiveModelError when nobody is left.
@@ -111,36 +114,50 @@ class RoutingPipeline:
         started = perf_counter()
         pools = self.resolve(context)
         if timings is not None:
-            timings["resolve_capability"] = perf_counter() - started
+            timings[FIRST[0]] = perf_counter() - started
         left = [pool for pool in pools if pool in self._pools]
         tried: list[str] = []
         while left:
-            context.stage = "select_pool"
-            pool_id = self._call(
-                self._relay, "select_pool", lambda: self._relay.hook.select_pool(context=context, pools=left)
-            )
-            pool = self._pools[pool_id]
-            tried.append(pool_id)
-            decision = self._in_pool(context, pool, tuple(pools), timings)
+            pool = self._select_pool(context, left)
+            tried.append(pool.id)
+            try:
+                decision = self._in_pool(context, pool, tuple(pools), timings)
+            except ModelMeshError:
+                raise
+            except Exception as error:
+                raise self._named(error, context, pool.relay) from error
             if decision is not None:
                 return decision
-            left.remove(pool_id)
-            if pool_id == context.named_pool or pool.settings.on_exhausted == "error":
+            left.remove(pool.id)
+            if pool.id == context.named_pool or pool.settings.on_exhausted == "error":
                 break
         raise self._nobody(context, tried)
+
+    def _select_pool(self, context: RoutingContext, left: Sequence[str]) -> CapabilityPool:
+        context.stage = FIRST[1]
+        try:
+            return self._pools[self._relay.call.select_pool(context=context, pools=left)]
+        except ModelMeshError:
+            raise
+        except Exception as error:
+            raise self._named(error, context, self._relay) from error
 
     def _in_pool(
         self, context: RoutingContext, pool: CapabilityPool, pools: tuple[str, ...], timings: dict[str, float] | None
     ) -> RoutingDecision | None:
         context.pool = pool.view()
         candidates: Sequence[Candidate] = pool.candidates(context)
+        call = pool.relay.call
         for stage in self._stages:
             if not candidates:
                 return None
             context.stage = stage.name
             started = perf_counter() if timings is not None else 0.0
             before, drops = candidates, len(context.drops)
-            candidates = self._filter(stage, context, candidates, pool.relay)
+            if stage.run is not None:
+                candidates = stage.run(context, candidates)
+            else:
+                candidates = getattr(call, stage.name)(context=context, candidates=candidates)
             if timings is not None:
                 timings[stage.name] = timings.get(stage.name, 0.0) + perf_counter() - started
             if len(before) - len(candidates) != len(context.drops) - drops:
@@ -149,9 +166,7 @@ class RoutingPipeline:
             return None
         context.stage = LAST
         started = perf_counter() if timings is not None else 0.0
-        chosen = self._call(
-            pool.relay, LAST, lambda: pool.relay.hook.select_model(context=context, candidates=candidates)
-        )
+        chosen: Candidate | None = call.select_model(context=context, candidates=candidates)
         if timings is not None:
             timings[LAST] = timings.get(LAST, 0.0) + perf_counter() - started
         if chosen is None:
@@ -171,25 +186,13 @@ class RoutingPipeline:
             context.queue,
         )
 
-    def _filter(
-        self, stage: Stage, context: RoutingContext, candidates: Sequence[Candidate], relay: HookRelay
-    ) -> Sequence[Candidate]:
-        if stage.run is not None:
-            return stage.run(context, candidates)
-        hook = getattr(relay.hook, stage.name)
-        return self._call(relay, stage.name, lambda: hook(context=context, candidates=candidates))
-
-    def _call(self, relay: HookRelay, name: str, call: Callable[[], Any]) -> Any:
-        try:
-            return call()
-        except ModelMeshError:
-            raise
-        except Exception as error:
-            culprit = relay.culprit(name, error) or "the core"
-            raise ConnectorError(
-                f"plugin {culprit} failed in {name}: {type(error).__name__}: {error}",
-                hint="Mend or remove the plugin; `modelmesh connectors list` tells where it comes from.",
-            ) from error
+    def _named(self, error: Exception, context: RoutingContext, relay: HookRelay) -> ConnectorError:
+        """What to raise instead of ``error``, so that the plugin at fault is named."""
+        culprit = relay.culprit(context.stage, error) or "the core"
+        return ConnectorError(
+            f"plugin {culprit} failed in {context.stage}: {type(error).__name__}: {error}",
+            hint="Mend or remove the plugin; `modelmesh connectors list` tells where it comes from.",
+        )
 
     def _explain_silent_drops(
         self, context: RoutingContext, stage: Stage, before: Sequence[Candidate], kept: Sequence[Candidate]
