@@ -55,13 +55,17 @@ class HttpxTransport:
         self._options = options
         self._clock = clock
         self._trust = _trust(options.ca_file)
-        self._pools = LoopClients(lambda: HttpxPool(self._make, options.max_connections, KEEP_ALIVE))
+        self._pools = LoopClients(self._make_pool)
 
-    def _make(self) -> httpx.AsyncHTTPTransport:
-        if self._trust is None:
-            self._trust = httpx.create_ssl_context(trust_env=False)
+    def _make_pool(self) -> HttpxPool:
+        # The trust is made here, before any limit begins: its tens of milliseconds are no fault of the server's.
+        trust = self._trust = self._trust or httpx.create_ssl_context(trust_env=False)
         limits = httpx.Limits(keepalive_expiry=KEEP_ALIVE)
-        return httpx.AsyncHTTPTransport(self._trust, limits=limits, proxy=self._options.proxy_url)
+
+        def make() -> httpx.AsyncHTTPTransport:
+            return httpx.AsyncHTTPTransport(trust, limits=limits, proxy=self._options.proxy_url)
+
+        return HttpxPool(make, self._options.max_connections, KEEP_ALIVE)
 
     async def send(self, request: HttpRequest, timeouts: HttpTimeouts) -> HttpResponse:
         """The whole exchange, body included. Raises ProviderError."""
@@ -202,7 +206,7 @@ class HttpxBody(Body):
 
 
 def _trust(ca_file: str | None) -> ssl.SSLContext | None:
-    """Trust in ``ca_file`` alone; None for httpx's own, which takes 10 ms to make and is therefore made when needed."""
+    """Trust in ``ca_file`` alone; None for httpx's own, which is slow to make and is therefore made when needed."""
     if ca_file is None:
         return None
     try:

@@ -4,8 +4,8 @@ The limits are reqwest's own wherever it has them, and everything is read throug
 so that a chunk is handed over when it arrives. What pyreqwest 0.15 cannot do, and what happens instead:
 
 - It does not close the socket of a call that is cancelled before the response's head: the request goes on in its own
-  thread, unseen, until the head has come or a limit has passed, and only then is the connection closed. From the head
-  on, cancelling closes the socket at once.
+  thread, unseen, until the head has come or a limit has passed, and only then is the connection closed. Until then it
+  also keeps its place among ``max_connections``. From the head on, cancelling closes the socket at once.
 - Its limit on reading is one for the head and the body, and one for all calls of a client. It is set to the longer of
   ``first_byte`` and ``idle``, as the backstop; where they differ, the shorter is enforced here.
 - It counts ``first_byte`` from the start of the call, connecting included.

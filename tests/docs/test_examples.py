@@ -1,4 +1,4 @@
-"""What the pages show works: Python runs, YAML loads, commands parse, and the plugins of the tutorial pass their tests."""
+"""What the pages show works: Python runs, YAML loads, commands parse, and the tutorial's plugins pass their tests."""
 
 import os
 import re

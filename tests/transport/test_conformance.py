@@ -8,6 +8,7 @@ import pytest
 from loopback import CHUNKED_HEAD, Exchange, Loopback, chunk, reply
 from modelmesh_core.errors import FailureKind, ProviderError
 from modelmesh_core.transport import Transport, TransportOptions, create_transport
+from modelmesh_core.transport.loops import LoopClients
 from modelmesh_core.wire.http import HttpRequest, HttpTimeouts
 
 PATIENT = HttpTimeouts(connect=5, first_byte=5, idle=5, total=10)
@@ -234,6 +235,16 @@ def test_one_transport_serves_one_loop_after_another(engine):
     assert [asyncio.run(call()) for _ in range(3)] == [200, 200, 200]
 
 
+def test_clients_of_closed_loops_are_forgotten():
+    clients = LoopClients(list[str])
+
+    async def use() -> int:
+        clients.current()
+        return len(clients)
+
+    assert [asyncio.run(use()) for _ in range(3)] == [1, 1, 1]
+
+
 async def test_one_transport_serves_loops_of_several_threads_at_once(transport):
     async with Loopback() as server:
 
@@ -267,6 +278,25 @@ async def test_a_body_longer_than_max_body_is_refused_and_its_socket_closed(make
         await asyncio.wait_for(gone.wait(), 0.1)
     assert error.failure.kind is FailureKind.UNDECODABLE
     assert "100000 bytes (max_body)" in str(error)
+
+
+async def test_a_stream_longer_than_max_body_is_refused_too(make_transport):
+    transport = make_transport(max_body=100_000)
+
+    async def endless(exchange: Exchange) -> None:
+        await exchange.send(CHUNKED_HEAD)
+        while True:
+            await exchange.send(chunk(bytes(10_000)))
+
+    async with Loopback(endless) as server:
+        stream = await transport.open(get(server.url()), PATIENT)
+        received = 0
+        with pytest.raises(ProviderError, match="max_body") as caught:
+            while received < MIB:
+                received += len(await stream.read_chunk())
+        await stream.aclose()
+    assert caught.value.failure.kind is FailureKind.UNDECODABLE
+    assert received <= 100_000
 
 
 async def test_a_small_body_that_unpacks_to_more_than_max_body_is_refused(make_transport):

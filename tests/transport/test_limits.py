@@ -1,7 +1,9 @@
 """Each limit passes when it should, is named in the error, and has the kind that retrying goes by."""
 
 import asyncio
+import time
 
+import httpx
 import pytest
 from loopback import CHUNKED_HEAD, Exchange, Loopback, Raw, chunk, reply
 from modelmesh_core.errors import FailureKind, ProviderError, ProviderTimeoutError
@@ -57,6 +59,19 @@ async def test_a_silent_server_is_a_timeout(transport, timeouts, named):
     assert isinstance(error, ProviderTimeoutError)
     assert is_about(seconds, SHORT)
     assert f"127.0.0.1:{server.port} within {named}" in str(error)
+
+
+async def test_what_the_first_call_has_to_prepare_is_not_charged_to_the_server(make_transport, monkeypatch):
+    real = httpx.create_ssl_context
+
+    def slow(**options):
+        time.sleep(2 * SHORT)  # as on a busy machine
+        return real(**options)
+
+    monkeypatch.setattr(httpx, "create_ssl_context", slow)
+    async with Loopback() as server:
+        request = HttpRequest("GET", server.url())
+        assert (await make_transport().send(request, HttpTimeouts(SHORT, SHORT, SHORT, SHORT))).status == 200
 
 
 async def test_a_head_that_drips_is_a_timeout_too(transport):
