@@ -93,6 +93,7 @@ FACE = {
     ".mesh": ("ModelMesh",),
     ".openai_dialect": ("OpenAICompatible", "OpenAIStreamDecoder", "fold_chunks"),
     ".registry": ("ConnectorInfo", "ConnectorRegistry"),
+    ".routing": ("Stage",),
     ".settings": (
         "DeactivationSettings",
         "MaintenanceWindow",

@@ -114,6 +114,9 @@ from .registry import (
     ConnectorInfo as ConnectorInfo,
     ConnectorRegistry as ConnectorRegistry,
 )
+from .routing import (
+    Stage as Stage,
+)
 from .settings import (
     DeactivationSettings as DeactivationSettings,
     MaintenanceWindow as MaintenanceWindow,

@@ -251,6 +251,8 @@ class ModelMesh:
 
     def _observe(self, record: DecisionRecord) -> None:
         self._observability.observe(record)
+        if self._state is not None and self._state.saves_at_once:
+            self._background.call(self._state.changed)
 
     def _tell_plugins(self, event: Any) -> None:
         if self._engine is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -21,6 +22,8 @@ from .registry import HookRelay
 from .settings import PoolSettings
 from .state.models import LiveStates, Model
 from .values import Clock
+
+logger = logging.getLogger("modelmesh.pools")
 
 Emit = Callable[[str, Mapping[str, Any]], None]
 """Takes an event's name and data; never blocks."""
@@ -195,8 +198,7 @@ class CapabilityPool:
                 self._next_change = min(self._next_change, now // 60 * 60 + 60)
 
     def _let_back(self, member: Member, now: float) -> None:
-        snapshot = member.snapshot(now)
-        allowed = self.relay.call.evaluate_recovery(snapshot=snapshot, settings=self.settings, now=now)
+        allowed = self._ask("evaluate_recovery", snapshot=member.snapshot(now), settings=self.settings, now=now)
         if not allowed:
             member.standing.until = now + 1.0  # asked again then; a hook may hold it as long as it likes
             member.standing.version += 1
@@ -210,12 +212,20 @@ class CapabilityPool:
 
     def evaluate(self, member: Member, failed: FailedAttempt | None, now: float) -> Deactivation | None:
         """Ask whether ``member`` goes on standby, and put it there if so."""
-        deactivation: Deactivation | None = self.relay.call.evaluate_deactivation(
-            snapshot=member.snapshot(now), settings=self.settings, failed=failed, now=now
+        deactivation: Deactivation | None = self._ask(
+            "evaluate_deactivation", snapshot=member.snapshot(now), settings=self.settings, failed=failed, now=now
         )
         if deactivation is not None:
             self.put_on_standby(member, deactivation, now)
         return deactivation
+
+    def _ask(self, hook_name: str, **arguments: Any) -> Any:
+        """A hook's answer; None if a plugin fails in it: what it judges must not cost a caller the answer that came."""
+        try:
+            return getattr(self.relay.call, hook_name)(**arguments)
+        except Exception as error:
+            logger.error("%s", self.relay.failure(hook_name, error))
+            return None
 
     def put_on_standby(self, member: Member, deactivation: Deactivation, now: float) -> None:
         with self.states.lock:

@@ -99,6 +99,14 @@ class HookRelay:
         """Whether any of the plugins has an implementation of ``hook_name``."""
         return bool(getattr(self.hook, hook_name).get_hookimpls())
 
+    def failure(self, hook_name: str, error: BaseException) -> ConnectorError:
+        """What to raise instead of ``error``, which came out of ``hook_name``: it names the plugin at fault."""
+        culprit = self.culprit(hook_name, error) or "the core"
+        return ConnectorError(
+            f"plugin {culprit} failed in {hook_name}: {type(error).__name__}: {error}",
+            hint="Mend or remove the plugin; `modelmesh connectors list` tells where it comes from.",
+        )
+
     def culprit(self, hook_name: str, error: BaseException) -> str | None:
         """The plugin in whose implementation of ``hook_name`` ``error`` was raised."""
         codes = {

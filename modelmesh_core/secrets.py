@@ -122,7 +122,7 @@ async def fill_references(config: MeshConfig, resolver: SecretResolver, environ:
     if missing and config.secrets.fail_on_missing:
         raise SecretNotFoundError(
             "\n".join(missing) + ".",
-            hint=f"Asked: {', '.join(['the environment', *resolver.store_ids])}. "
-            "Set the variable, or store the secret with `modelmesh secrets set NAME`.",
+            hint=f"env: set the variable. secrets: asked {', '.join(resolver.store_ids)}; `modelmesh secrets set NAME` "
+            "stores one.",
         )
     return config.resolve(values)

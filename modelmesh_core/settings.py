@@ -128,7 +128,11 @@ class PoolSettings:
     rate_limit: RateLimitSettings = RateLimitSettings()
     deactivation: DeactivationSettings = DeactivationSettings()
     recovery: RecoverySettings = RecoverySettings()
-    provider_deactivation: tuple[Literal["on_auth_failure", "on_api_outage"], ...] = ("on_auth_failure",)
+    provider_deactivation: tuple[Literal["on_auth_failure", "on_api_outage"], ...] = (
+        "on_auth_failure",
+        "on_api_outage",
+    )
+    """What puts all of a provider's models on standby: a refused key; three failures in a row, whatever the model."""
     provider_recovery: tuple[Literal["on_probe_success", "on_manual"], ...] = ("on_probe_success", "on_manual")
     retry: RetrySettings = RetrySettings()
     deadline: Duration = 600.0

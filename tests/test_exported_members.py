@@ -104,6 +104,7 @@ FACE = [
     "SelectionStrategy",
     "ServerSentEvent",
     "Size",
+    "Stage",
     "Status",
     "Storage",
     "StorageConnector",

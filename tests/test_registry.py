@@ -23,6 +23,12 @@ def wheel(folder, name, files, points):
     return path, hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+@pytest.fixture(autouse=True)
+def own_path(monkeypatch):
+    """Packages that a test loads stay with it."""
+    monkeypatch.setattr(sys, "path", list(sys.path))
+
+
 STRATEGY = """
     from modelmesh_core import hookimpl
     @hookimpl

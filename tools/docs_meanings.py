@@ -43,7 +43,6 @@ MEANINGS: Mapping[str, str] = {
     "PoolSettings.model_weights": "For load-balanced: model to its share. A model that is not named weighs 1.",
     "PoolSettings.balance_mode": "For load-balanced: weigh by what is left, or by what is left of the limit.",
     "PoolSettings.affinity_mode": "For session-stickiness, when the session's model is away: fail, or take the next.",
-    "PoolSettings.provider_deactivation": "What puts all of a provider's models on standby in this pool at once.",
     "PoolSettings.provider_recovery": "What brings them back; without `on_probe_success` only a person does.",
     "PoolSettings.rotate_on_content_filter": "Ask another model after a refusal by content policy.",
     "RateLimitSettings.max_rpm": "Requests to one model in a minute at which to leave it.",

@@ -68,7 +68,7 @@ def run_show(arguments: Namespace, output: Output) -> int:
 def _described(model: ModelDefinition) -> dict[str, Any]:
     import attrs
 
-    parts = {part: attrs.asdict(getattr(model, part)) for part in _PARTS}
+    parts = {part: attrs.asdict(getattr(model, part), filter=lambda field, _: field.init) for part in _PARTS}
     return {
         "id": model.id,
         "provider": model.provider,

@@ -130,7 +130,7 @@ Sinks = Annotated[tuple[SinkConfig, ...], "sinks"]
 
 @attrs.frozen
 class RoutingLogConfig:
-    """Where events and decision records go."""
+    """Where events go."""
 
     connector: Sinks = ()
 

@@ -70,10 +70,11 @@ class Accounting:
 
     def _probe_succeeded(self, member: Member, provider: ProviderService) -> None:
         reason = member.standing.reason
+        account_was_down = reason is Reason.AUTH or (reason is Reason.ERROR and not provider.state.available)
         member.pool.probe_succeeded(member)
         for pool in self._pools.values():
             for other in pool.members.values():
-                of_account = reason is Reason.AUTH and other.definition.provider == provider.name
+                of_account = account_was_down and other.definition.provider == provider.name
                 if other.standing.reason is reason and (of_account or other.model.id == member.model.id):
                     pool.probe_succeeded(other)
         if not provider.is_available():

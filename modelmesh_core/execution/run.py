@@ -263,7 +263,11 @@ class Run:
         settings = attempt.pool.settings.retry
         tries = self._tries[model.id]
         state = AttemptState(tries, self.record.rotations, self._left(), budget.is_left)
-        plan: RetryPlan = attempt.pool.relay.call.plan_retry(context=self._context, failed=failed, state=state)
+        relay = attempt.pool.relay
+        try:
+            plan: RetryPlan = relay.call.plan_retry(context=self._context, failed=failed, state=state)
+        except Exception as bug:
+            raise relay.failure("plan_retry", bug) from bug
         if plan.action is RetryAction.RETRY and (
             tries >= settings.max_attempts
             or plan.delay >= self._left()

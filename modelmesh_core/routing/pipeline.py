@@ -8,7 +8,7 @@ from time import perf_counter
 import attrs
 
 from ..catalogue.definitions import ModelDefinition
-from ..errors import ConnectorError, ModelMeshError, NoActiveModelError
+from ..errors import ModelMeshError, NoActiveModelError
 from ..interfaces.routing import Candidate, Drop, RoutingContext
 from ..pools import CapabilityPool
 from ..registry import HookRelay
@@ -104,7 +104,7 @@ class RoutingPipeline:
         except ModelMeshError:
             raise
         except Exception as error:
-            raise self._named(error, context, self._relay) from error
+            raise self._relay.failure(context.stage, error) from error
 
     def execute(self, context: RoutingContext, timings: dict[str, float] | None = None) -> RoutingDecision:
         """Decide. Raises CapabilityNotFoundError for an unknown name, NoActiveModelError when nobody is left.
@@ -125,7 +125,7 @@ class RoutingPipeline:
             except ModelMeshError:
                 raise
             except Exception as error:
-                raise self._named(error, context, pool.relay) from error
+                raise pool.relay.failure(context.stage, error) from error
             if decision is not None:
                 return decision
             left.remove(pool.id)
@@ -140,7 +140,7 @@ class RoutingPipeline:
         except ModelMeshError:
             raise
         except Exception as error:
-            raise self._named(error, context, self._relay) from error
+            raise self._relay.failure(context.stage, error) from error
 
     def _in_pool(
         self, context: RoutingContext, pool: CapabilityPool, pools: tuple[str, ...], timings: dict[str, float] | None
@@ -184,14 +184,6 @@ class RoutingPipeline:
             context.estimate_cost,
             context.delay,
             context.queue,
-        )
-
-    def _named(self, error: Exception, context: RoutingContext, relay: HookRelay) -> ConnectorError:
-        """What to raise instead of ``error``, so that the plugin at fault is named."""
-        culprit = relay.culprit(context.stage, error) or "the core"
-        return ConnectorError(
-            f"plugin {culprit} failed in {context.stage}: {type(error).__name__}: {error}",
-            hint="Mend or remove the plugin; `modelmesh connectors list` tells where it comes from.",
         )
 
     def _explain_silent_drops(

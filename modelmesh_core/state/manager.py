@@ -74,6 +74,11 @@ class StateManager:
     def keeps_anything(self) -> bool:
         return self.status.policy != "in-memory"
 
+    @property
+    def saves_at_once(self) -> bool:
+        """Whether every request is worth a save."""
+        return self.status.policy == "immediate"
+
     async def load(self) -> Mapping[str, Any] | None:
         """What was saved last, or None. Raises StorageError for a state that cannot be read."""
         await self._storage.open()

@@ -265,13 +265,28 @@ def test_a_plugin_can_narrow_a_stage_with_a_wrapper_and_a_failing_one_is_named(m
     mesh = make_mesh(config("a.one", "b.two", connectors={"plugins": ["acme.not-a.v1"]}), registry=registry)
     assert ask(mesh).modelmesh.model == "b.two"
     assert "filter_state" in str(mesh.explain("chat").dropped[0].reason)
+
+    class Judge:
+        @hookimpl
+        def evaluate_deactivation(self, snapshot, settings, failed, now):
+            raise KeyError("hm")
+
+        @hookimpl
+        def plan_retry(self, context, failed, state):
+            raise KeyError("hm")
+
+    registry.register(Judge, id="acme.judge.v1")
+    upstream.script(A, [answers.error(500)])
+    judged = make_mesh(config("a.one", connectors={"plugins": ["acme.judge.v1"]}), registry=registry)
+    with pytest.raises(ConnectorError, match=r"acme\.judge\.v1 failed in plan_retry: KeyError"):
+        ask(judged)
     broken = make_mesh(config("a.one", pool={"strategy": "acme.broken.v1"}), registry=registry)
     with pytest.raises(ConnectorError, match=r"acme\.broken\.v1 failed in select_model: ZeroDivisionError: oh no"):
         ask(broken)
 
 
 def test_stages_can_be_inserted_and_removed(make_mesh, upstream):
-    from modelmesh_core.routing import Stage
+    from modelmesh_core import Stage
 
     upstream.script(A, [answers.chat("a")])
     upstream.script(B, [answers.chat("b")])
@@ -331,3 +346,24 @@ def test_a_read_only_mesh_sees_saved_state_and_leaves_it_alone(make_mesh, upstre
     looking.shutdown()
     again = make_mesh(config("a.one", "b.two", storage=storage))
     assert again.pool_status()["chat"][0].status.value == "standby"
+
+
+def test_immediate_saves_usage_without_waiting_for_an_event(make_mesh, upstream, tmp_path):
+    storage = {"connector": "local-file", "sync_policy": "immediate", "path": str(tmp_path / "state")}
+    upstream.script(A, [answers.chat("a", tokens=(70, 30))])
+    mesh = make_mesh(config("a.one", storage=storage))
+    ask(mesh)
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline and mesh._state.status.saves == 0:
+        time.sleep(0.01)  # the background loop is at work
+    looking = make_mesh(config("a.one", storage=storage), read_only=True)
+    assert looking.pool_status()["chat"][0].used["day"].tokens == 100
+
+
+def test_the_readmes_fallback_works_when_a_provider_of_many_models_is_down(make_mesh, upstream):
+    upstream.script(B, [answers.chat("local")])
+    many = [f"a.m{number}" for number in range(10)]
+    for down in (answers.error(503), answers.reset(), answers.hang()):
+        upstream.script(A, [down])
+        mesh = make_mesh(config(*many, "b.x", pool={"strategy": "priority-selection", "provider_priority": ["a"]}))
+        assert ask(mesh).modelmesh.model == "b.x"

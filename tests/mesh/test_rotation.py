@@ -191,6 +191,21 @@ def test_an_outage_puts_the_whole_provider_aside_where_the_pool_asks_for_it(make
     assert {s.status.value for s in mesh.pool_status()["chat"] if s.provider == "a"} == {"standby"}
 
 
+def test_one_successful_probe_ends_an_outage_for_all_of_the_providers_models(make_mesh, upstream):
+    upstream.script(A, [answers.error(503)])
+    upstream.script(B, [answers.chat("from b")])
+    mesh = make_mesh(
+        config("a.one", "a.two", "a.three", "b.x", pool={"strategy": "priority-selection", "provider_priority": ["a"]})
+    )
+    ask(mesh)
+    assert {s.status.value for s in mesh.pool_status()["chat"] if s.provider == "a"} == {"standby"}
+    upstream.script(A, [answers.chat("back")])
+    upstream.clock.advance(61)
+    assert ask(mesh).modelmesh.model == "a.one"
+    assert {s.status.value for s in mesh.pool_status()["chat"]} == {"active"}
+    assert mesh.engine.providers["a"].is_available()
+
+
 def test_by_hand_a_model_leaves_and_only_by_hand_it_returns(pair, upstream):
     mesh = pair()
     pool = mesh.get_router().get_pool("chat")
