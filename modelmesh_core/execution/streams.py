@@ -89,6 +89,7 @@ class StreamingReply:
         self._stream = stream
         self._include_usage = include_usage
         self._ended = ended
+        self._loop = asyncio.get_running_loop()
         self._closed = False
         self._exhausted = False
         self._first: Sequence[StreamEvent] | None = stream.held
@@ -194,6 +195,14 @@ class StreamingReply:
     async def aclose(self) -> None:
         """Stop. Nothing happens if the answer has ended."""
         await self._finish(None, cancelled=not self._stream.is_whole)
+
+    def __del__(self) -> None:
+        # A caller who just walks away: nobody would ever close the upstream call, or settle it.
+        if not self._closed and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._abandoned)
+
+    def _abandoned(self) -> None:
+        self._closing = self._loop.create_task(self.aclose(), name="modelmesh: close an abandoned stream")
 
     async def __aenter__(self) -> StreamingReply:
         return self

@@ -112,6 +112,23 @@ def test_leaving_early_closes_the_upstream_and_settles(make_mesh, upstream: Fake
     assert snapshot.status.value == "active"
 
 
+def test_a_stream_that_is_forgotten_is_closed_and_settled(make_mesh, upstream: FakeUpstream):
+    import gc
+    import time
+
+    upstream.script(A, [answers.stream("one ", "two ", "three")])
+    mesh = make_mesh(config("a.one"))
+    for _chunk in ask(mesh, stream=True):
+        break
+    gc.collect()
+    deadline = time.monotonic() + 5
+    while upstream.open_streams and time.monotonic() < deadline:
+        time.sleep(0.01)  # the mesh's own loop closes it
+    assert upstream.open_streams == 0
+    assert mesh.get_router().in_flight == 0
+    assert mesh.pool_status()["chat"][0].in_flight == 0
+
+
 def test_a_server_that_ignores_stream_is_told_as_a_stream(make_mesh, upstream: FakeUpstream):
     upstream.script(A, [answers.chat("all at once")])
     stream = ask(make_mesh(config("a.one")), stream=True)
