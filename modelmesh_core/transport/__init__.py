@@ -1,5 +1,6 @@
 """HTTP engines behind one small protocol. Only this room opens sockets to providers."""
 
-from .protocol import Transport, TransportOptions, create_transport
+from .choice import create_transport
+from .protocol import Transport, TransportOptions
 
 __all__ = ["Transport", "TransportOptions", "create_transport"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import trustme
 from modelmesh_core.transport import Transport, TransportOptions, create_transport
-from modelmesh_core.transport.protocol import ENGINES
+from modelmesh_core.transport.choice import ENGINES
 
 
 @pytest.fixture(params=ENGINES)
