@@ -63,6 +63,8 @@ class CapabilityPool:
         self._next_change = 0.0
         limits = settings.deactivation
         self.has_usage_limits = not (limits.request_limit is limits.token_limit is limits.budget_limit is None)
+        self.judges_successes = self.has_usage_limits or relay.implementations("evaluate_deactivation") > 1
+        """Whether a success can put a model on standby: by a usage limit, or by a plugin's judgement."""
         self._check_maintenance = settings.deactivation.maintenance_window is not None
         self.current_model: str | None = None
         self.last_selected: str | None = None

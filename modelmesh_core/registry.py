@@ -97,7 +97,11 @@ class HookRelay:
 
     def implements(self, hook_name: str) -> bool:
         """Whether any of the plugins has an implementation of ``hook_name``."""
-        return bool(getattr(self.hook, hook_name).get_hookimpls())
+        return self.implementations(hook_name) > 0
+
+    def implementations(self, hook_name: str) -> int:
+        """How many of the plugins implement ``hook_name``."""
+        return len(getattr(self.hook, hook_name).get_hookimpls())
 
     def failure(self, hook_name: str, error: BaseException) -> ConnectorError:
         """What to raise instead of ``error``, which came out of ``hook_name``: it names the plugin at fault."""

@@ -65,7 +65,7 @@ class Accounting:
                 state.headroom = headroom
             if member.standing.reason is not None:
                 self._probe_succeeded(member, provider)
-            if member.pool.has_usage_limits:
+            if member.pool.judges_successes:
                 member.pool.evaluate(member, None, now)
 
     def _probe_succeeded(self, member: Member, provider: ProviderService) -> None:

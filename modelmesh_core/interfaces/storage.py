@@ -78,7 +78,7 @@ class Storage(ABC):
     async def add(self, key: str, amounts: Mapping[str, int], window: str) -> Mapping[str, int]:
         """Add to the counters of ``key`` in ``window`` (an opaque label such as ``day:2026-11-23``), atomically.
 
-        Returns the new totals. Amounts may be negative (a release). Money is counted in micro-dollars by the caller.
+        Returns the new totals. Amounts may be negative (a release). Money is counted in integers by the caller.
         Adding nothing (``{}``) reads. Counters of several processes add up; they never overwrite each other.
         """
 

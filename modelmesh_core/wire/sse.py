@@ -26,6 +26,9 @@ class SSEDecoder:
 
     def __init__(self) -> None:
         self._buffer = b""
+        self._pieces: list[bytes] = []
+        """What came of the line in ``_buffer`` since: joined once, when the line ends."""
+        self._held = 0
         self._name = ""
         self._data: list[bytes] = []
         self._size = 0
@@ -34,7 +37,13 @@ class SSEDecoder:
     def feed(self, chunk: bytes) -> list[ServerSentEvent]:
         """Events completed by ``chunk``. Raises ProviderError when one passes MAX_EVENT."""
         events: list[ServerSentEvent] = []
-        buffer = self._buffer + chunk if self._buffer else chunk
+        goes_on = self._buffer and not self._first and not self._buffer.endswith(b"\r")
+        if goes_on and b"\n" not in chunk and b"\r" not in chunk:
+            self._pieces.append(chunk)
+            self._held += len(chunk)
+            self._refuse_endless()
+            return events
+        buffer = self._taken() + chunk if self._buffer else chunk
         if self._first and buffer:
             if len(buffer) < 3 and b"\xef\xbb\xbf".startswith(buffer):
                 self._buffer = buffer
@@ -51,18 +60,27 @@ class SSEDecoder:
         self._buffer = rest + held
         for line in lines:
             self._line(line, events)
-        if self._size + len(self._buffer) > MAX_EVENT:
+        self._refuse_endless()
+        return events
+
+    def _taken(self) -> bytes:
+        """The unfinished line, put together."""
+        buffer = b"".join((self._buffer, *self._pieces)) if self._pieces else self._buffer
+        self._buffer, self._held = b"", 0
+        self._pieces.clear()
+        return buffer
+
+    def _refuse_endless(self) -> None:
+        if self._size + len(self._buffer) + self._held > MAX_EVENT:
             raise provider_error(
                 Failure(FailureKind.UNDECODABLE, f"a stream event passed {MAX_EVENT} bytes without ending")
             )
-        return events
 
     def finish(self) -> list[ServerSentEvent]:
         """Events left at the end of the stream: an unfinished last one counts, since many servers omit its blank."""
         events: list[ServerSentEvent] = []
         if self._buffer:
-            self._line(self._buffer.removesuffix(b"\r"), events)
-            self._buffer = b""
+            self._line(self._taken().removesuffix(b"\r"), events)
         self._line(b"", events)
         return events
 

@@ -278,3 +278,22 @@ def test_events_tell_of_leaving_and_returning(pair, upstream):
     assert names.count("model_deactivated") == 1
     assert names.count("model_activated") == 1
     assert "model_rotated" in names
+
+
+def test_a_plugin_judges_a_model_after_each_attempt_successes_included(make_mesh, upstream):
+    from modelmesh_core import ConnectorRegistry, Deactivation, Reason, hookimpl
+
+    class SlowModelsRest:
+        @hookimpl
+        def evaluate_deactivation(self, snapshot, settings, failed, now):
+            slow = (snapshot.latency_p95 or 0) > 30
+            return Deactivation(Reason.ERROR, until=now + 60, detail="p95 above 30 s") if slow else None
+
+    upstream.script(A, [answers.chat("at last", seconds=31)])
+    upstream.script(B, [answers.chat("b")])
+    registry = ConnectorRegistry()
+    registry.register(SlowModelsRest, id="acme.slow.v1")
+    mesh = make_mesh(config("a.one", "b.two", connectors={"plugins": ["acme.slow.v1"]}), registry=registry)
+    assert ask(mesh).modelmesh.model == "a.one"
+    assert reason(mesh) == "error"
+    assert ask(mesh).modelmesh.model == "b.two"
