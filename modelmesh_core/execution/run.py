@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _UNLIMITED = Limits()
+_OF_THE_ACCOUNT = frozenset({FailureKind.QUOTA, FailureKind.CONNECTION})
+"""Failures that other models of the same account would most likely meet, too."""
 CLOCK_SLACK = 0.05
 """Seconds by which a wait may seem to have ended early: sleeping and the wall clock do not agree exactly."""
 Ask = Callable[[ProviderService, ProviderCall, AttemptRecord, float], Awaitable[T]]
@@ -62,6 +64,8 @@ class Run:
         self._request = request
         self._requirements = RequestRequirements(request)
         self._excluded: dict[str, str] = {}
+        self._put_last: dict[str, str] = {}
+        """Models of an account that seems to be of no use now: asked only when nobody else is left."""
         self._failed: list[FailedAttempt] = []
         self._tries: dict[str, int] = {}
         self._started = router.clock.monotonic()
@@ -144,10 +148,7 @@ class Run:
         started = perf_counter()
         try:
             with router.states.lock:
-                self._context = router.context(
-                    self._request, self._requirements, attempts=self._failed, excluded=self._excluded
-                )
-                decision = router.pipeline.execute(self._context)
+                decision = self._execute()
                 attempt = self._reserve(decision) if decision.delay <= 0 else None
         except NoActiveModelError as error:
             self.record.drops = tuple(self._context.drops)
@@ -160,6 +161,19 @@ class Run:
         record.pool, record.pools = decision.pool, decision.pools
         record.drops, record.candidates = decision.drops, decision.candidates
         return decision, attempt
+
+    def _execute(self) -> RoutingDecision:
+        """Run the pipeline; over the models that were put last, too, once nobody else is left."""
+        router = self._router
+        excluded = {**self._put_last, **self._excluded} if self._put_last else self._excluded
+        self._context = router.context(self._request, self._requirements, attempts=self._failed, excluded=excluded)
+        try:
+            return router.pipeline.execute(self._context)
+        except NoActiveModelError:
+            if not self._put_last:
+                raise
+        self._put_last.clear()
+        return self._execute()
 
     def _reserve(self, decision: RoutingDecision) -> _Attempt | None:
         """Set the attempt's share of the limits aside; None (and the model is out) if it does not fit."""
@@ -295,6 +309,10 @@ class Run:
                 theirs = other.constraints.context_window
                 if window is not None and theirs is not None and theirs <= window:
                     self._excluded.setdefault(other.id, f"its context window of {theirs} tokens is no larger")
+        if failure is not None and failure.kind in _OF_THE_ACCOUNT:
+            for other in members:
+                if other.provider == model.provider:
+                    self._put_last[other.id] = f"its provider failed in this request ({failure.kind.value})"
         if attempt.pool.settings.retry.scope == "same_provider":
             for other in members:
                 if other.provider != model.provider:

@@ -363,7 +363,21 @@ def test_immediate_saves_usage_without_waiting_for_an_event(make_mesh, upstream,
 def test_the_readmes_fallback_works_when_a_provider_of_many_models_is_down(make_mesh, upstream):
     upstream.script(B, [answers.chat("local")])
     many = [f"a.m{number}" for number in range(10)]
-    for down in (answers.error(503), answers.reset(), answers.hang()):
+    quota = answers.error(429, code="insufficient_quota", type="insufficient_quota")
+    for down in (answers.error(503), answers.reset(), answers.hang(), answers.error(401), quota):
         upstream.script(A, [down])
         mesh = make_mesh(config(*many, "b.x", pool={"strategy": "priority-selection", "provider_priority": ["a"]}))
         assert ask(mesh).modelmesh.model == "b.x"
+
+
+def test_a_used_up_quota_sends_the_request_to_another_account_and_back_only_if_that_fails(make_mesh, upstream):
+    def per_model(request):
+        if b'"m0"' in request.body:
+            return answers.error(429, code="insufficient_quota", type="insufficient_quota")
+        return answers.chat("its sister has quota left")
+
+    upstream.script(A, per_model)
+    upstream.script(B, [answers.error(404)])
+    mesh = make_mesh(config("a.m0", "a.m1", "b.x"))
+    reply = ask(mesh)
+    assert [attempt.model for attempt in reply.modelmesh.attempts] == ["a.m0", "b.x", "a.m1"]
