@@ -58,6 +58,7 @@ FACE = {
         "provider_error",
     ),
     ".hookspecs": ("hookimpl",),
+    ".interfaces.catalogue_file": ("read_catalogue",),
     ".interfaces.discovery": ("DiscoveryConnector", "DiscoveryService"),
     ".interfaces.observability": ("EVENTS", "Entry", "Event", "ObservabilityConnector", "ObservabilitySink"),
     ".interfaces.provider": (
@@ -91,7 +92,17 @@ FACE = {
     ".interfaces.secret_store": ("SecretStore", "SecretStoreConnector"),
     ".interfaces.storage": ("Storage", "StorageConnector", "StoredInfo"),
     ".mesh": ("ModelMesh",),
-    ".openai_dialect": ("OpenAICompatible", "OpenAIStreamDecoder", "fold_chunks"),
+    ".openai_dialect": (
+        "OpenAICompatible",
+        "OpenAIStreamDecoder",
+        "failure_of_error",
+        "failure_of_response",
+        "fold_chunks",
+        "headroom_of",
+        "reset_seconds",
+        "unfold_reply",
+        "usage_of",
+    ),
     ".registry": ("ConnectorInfo", "ConnectorRegistry"),
     ".routing": ("Stage",),
     ".settings": (
@@ -106,6 +117,7 @@ FACE = {
     ".wire.http": ("Headers", "HttpRequest", "HttpResponse", "HttpTimeouts", "retry_after_seconds"),
     ".wire.messages": (
         "Delivery",
+        "Dialect",
         "EventKind",
         "LimitReport",
         "Operation",

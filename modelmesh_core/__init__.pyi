@@ -51,6 +51,9 @@ from .errors import (
 from .hookspecs import (
     hookimpl as hookimpl,
 )
+from .interfaces.catalogue_file import (
+    read_catalogue as read_catalogue,
+)
 from .interfaces.discovery import (
     DiscoveryConnector as DiscoveryConnector,
     DiscoveryService as DiscoveryService,
@@ -108,7 +111,13 @@ from .mesh import (
 from .openai_dialect import (
     OpenAICompatible as OpenAICompatible,
     OpenAIStreamDecoder as OpenAIStreamDecoder,
+    failure_of_error as failure_of_error,
+    failure_of_response as failure_of_response,
     fold_chunks as fold_chunks,
+    headroom_of as headroom_of,
+    reset_seconds as reset_seconds,
+    unfold_reply as unfold_reply,
+    usage_of as usage_of,
 )
 from .registry import (
     ConnectorInfo as ConnectorInfo,
@@ -144,6 +153,7 @@ from .wire.http import (
 )
 from .wire.messages import (
     Delivery as Delivery,
+    Dialect as Dialect,
     EventKind as EventKind,
     LimitReport as LimitReport,
     Operation as Operation,

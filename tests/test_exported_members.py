@@ -39,6 +39,7 @@ FACE = [
     "DecisionRecord",
     "Delivery",
     "DeliverySupport",
+    "Dialect",
     "DiscoveryConnector",
     "DiscoveryService",
     "Duration",
@@ -117,12 +118,19 @@ FACE = [
     "Usage",
     "WindowUsage",
     "__version__",
+    "failure_of_error",
+    "failure_of_response",
     "fold_chunks",
+    "headroom_of",
     "hookimpl",
     "parse_duration",
     "parse_size",
     "provider_error",
+    "read_catalogue",
+    "reset_seconds",
     "retry_after_seconds",
+    "unfold_reply",
+    "usage_of",
 ]
 
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from modelmesh_core import EnvironmentKey, OpenAICompatible, ProviderConnector, hookimpl
-
-from ._catalogue import read_catalogue
+from modelmesh_core import EnvironmentKey, OpenAICompatible, ProviderConnector, hookimpl, read_catalogue
 
 
 @hookimpl
@@ -14,7 +12,7 @@ def provider_connectors() -> Iterable[ProviderConnector]:
     yield ProviderConnector(
         id="openai.llm.v1",
         create=OpenAICompatible,
-        models=lambda: read_catalogue("openai_models.toml"),
+        models=lambda: read_catalogue("modelmesh_core.builtin", "openai_models.toml"),
         environment=EnvironmentKey(api_key=("OPENAI_API_KEY",), base_url=("OPENAI_BASE_URL",)),
         default_base_url="https://api.openai.com/v1",
         description="OpenAI: chat completions and embeddings.",

@@ -68,6 +68,9 @@ def _entry(connector: ProviderConnector, environ: Mapping[str, str]) -> dict[str
     address = _first_set(keys.base_url, environ)
     if address is not None:
         entry["base_url"] = f"${{env:{address}}}"
+    for option, variable in keys.options.items():
+        if environ.get(variable, "").strip():
+            entry[option] = f"${{env:{variable}}}"
     return entry
 
 

@@ -10,15 +10,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import attrs
 
 from ..catalogue.definitions import BatchSettings, Constraints, DeliverySupport, Limits, Pricing
-from ..errors import Failure
+from ..errors import Failure, FailureKind, provider_error
 from ..values import Secret
 from ..wire.http import HttpRequest, HttpResponse
-from ..wire.messages import Body, Headroom, Operation, Reply, StreamEvent
+from ..wire.messages import Body, Dialect, Headroom, Operation, Reply, StreamEvent
 
 
 @attrs.frozen
@@ -71,6 +71,31 @@ class ProviderCall:
     """The model's own ceiling, for vendors that demand one."""
     raw: bytes | None = attrs.field(default=None, repr=False)
     """The body's own bytes, where the caller sent bytes."""
+    prefill: str | None = None
+    """What of the answer was handed on already, by a model that then failed: continue from its end, and answer with
+    the continuation only. Set only for models with the feature ``prefill``."""
+    dialect: Dialect = Dialect.OPENAI_CHAT
+    """In which shape the caller asked."""
+    native: Body | None = None
+    """The caller's own body in ``dialect``, where that is not OPENAI_CHAT: a connector whose vendor speaks it sends
+    this in place of ``body``, with the model name replaced, and loses nothing. Never change it."""
+    unsupported: Literal["drop", "warn", "error"] = "warn"
+    """What becomes of a parameter that the vendor lacks."""
+    dropped: list[str] = attrs.field(factory=list[str])
+    """Parameters left out so far: the caller is told of them."""
+
+    def drop(self, parameter: str, why: str = "the provider has no such parameter") -> None:
+        """Leave ``parameter`` of the body out, by the caller's policy, and never in silence.
+
+        Raises ProviderError of kind INVALID_REQUEST where the policy is ``error``.
+        """
+        if self.unsupported == "error":
+            message = f"{parameter} cannot be passed on: {why} (unsupported: error)"
+            raise provider_error(
+                Failure(FailureKind.INVALID_REQUEST, message, status=400, code="unsupported_parameter")
+            )
+        if self.unsupported == "warn" and parameter not in self.dropped:
+            self.dropped.append(parameter)
 
 
 class StreamDecoder(Protocol):
@@ -143,6 +168,8 @@ class EnvironmentKey:
     """Variables that can hold the address, for example ``OLLAMA_HOST``."""
     required: tuple[str, ...] = ()
     """Variables that must all be set for the provider to be usable."""
+    options: Mapping[str, str] = attrs.field(factory=dict[str, str])
+    """Option of the connector → variable that it is read from, where that is set."""
 
 
 @attrs.frozen

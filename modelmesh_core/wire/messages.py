@@ -40,6 +40,16 @@ class Operation(StrEnum):
     __hash__ = str.__hash__
 
 
+class Dialect(StrEnum):
+    """In which API's shape a caller asks, or a provider answers. The mesh itself works in the first."""
+
+    OPENAI_CHAT = "openai-chat"
+    OPENAI_RESPONSES = "openai-responses"
+    ANTHROPIC_MESSAGES = "anthropic-messages"
+
+    __hash__ = str.__hash__
+
+
 class Delivery(StrEnum):
     """How the caller wants the answer."""
 
@@ -155,7 +165,9 @@ class Reply:
     content: bytes | None = None
     media_type: str | None = None
     raw: bytes | None = attrs.field(default=None, repr=False)
-    """The provider's own bytes, where ``body`` is exactly what they decode to."""
+    """The provider's own bytes, in ``dialect``: a caller who asked in it gets them unread."""
+    dialect: Dialect = Dialect.OPENAI_CHAT
+    """What ``raw`` is written in. In OPENAI_CHAT, ``body`` is exactly what ``raw`` decodes to."""
 
 
 class EventKind(StrEnum):
@@ -171,6 +183,8 @@ class EventKind(StrEnum):
     """Usage only. Handed on if the caller asked for it."""
     ERROR = "error"
     """The provider reported a failure inside its stream."""
+    OTHER = "other"
+    """Says nothing in the OpenAI shape (a ping, the end of a block): handed on in the provider's own dialect only."""
     DONE = "done"
     """The provider's own end mark. Never handed on: the ways in write their own."""
 
@@ -178,11 +192,11 @@ class EventKind(StrEnum):
 class StreamEvent:
     """One event of a streamed answer.
 
-    ``chunk`` is the OpenAI-shaped chunk (None for DONE and ERROR); ``raw`` is the bytes it was decoded from, where
-    they are already in that shape, so that the gateway can forward them unread.
+    ``chunk`` is the OpenAI-shaped chunk (None for DONE, ERROR and OTHER); ``raw`` is the JSON it was decoded from,
+    as one line in ``dialect``, so that the gateway can forward it unread to a caller of that dialect.
     """
 
-    __slots__ = ("chunk", "error", "finish_reason", "kind", "raw", "usage")
+    __slots__ = ("chunk", "dialect", "error", "finish_reason", "kind", "raw", "usage")
 
     def __init__(
         self,
@@ -193,10 +207,12 @@ class StreamEvent:
         usage: Usage | None = None,
         finish_reason: str | None = None,
         error: ProviderError | None = None,
+        dialect: Dialect = Dialect.OPENAI_CHAT,
     ) -> None:
         self.kind = kind
         self.chunk = chunk
         self.raw = raw
+        self.dialect = dialect
         self.usage = usage
         self.finish_reason = finish_reason
         self.error = error
