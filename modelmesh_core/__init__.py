@@ -107,6 +107,7 @@ FACE = {
     ".routing": ("Stage",),
     ".settings": (
         "DeactivationSettings",
+        "HedgeSettings",
         "MaintenanceWindow",
         "PoolSettings",
         "RateLimitSettings",

@@ -128,6 +128,7 @@ from .routing import (
 )
 from .settings import (
     DeactivationSettings as DeactivationSettings,
+    HedgeSettings as HedgeSettings,
     MaintenanceWindow as MaintenanceWindow,
     PoolSettings as PoolSettings,
     RateLimitSettings as RateLimitSettings,

@@ -98,6 +98,17 @@ class RateLimitSettings:
     on_throttle: Literal["switch_model", "delay_request", "queue"] = "switch_model"
 
 
+@attrs.frozen
+class HedgeSettings:
+    """A second attempt at another model when the first is slow. The first answer wins, the other is cancelled."""
+
+    after: Duration | Literal["p95"] = "p95"
+    """How long the first may take; ``p95`` is that of its model, once it has answered ten times. For streams it is the
+    time to the first token."""
+    max_share: float = 0.05
+    """Second attempts may be at most this share of the pool's requests, beyond the first one."""
+
+
 DEFAULT_STRATEGY = "modelmesh.stick-until-failure.v1"
 
 
@@ -137,6 +148,12 @@ class PoolSettings:
     retry: RetrySettings = RetrySettings()
     deadline: Duration = 600.0
     """Seconds for a whole request, all attempts included."""
-    on_stream_failure: Literal["error"] = "error"
-    """What follows a failure after the first content token."""
+    on_stream_failure: Literal["resume", "restart", "error"] = "resume"
+    """What follows a failure after the first content of a stream: another model continues the answer; or the answer
+    is held back until it is whole, so that every failure can be hidden; or the caller gets the error."""
+    hedge: HedgeSettings | None = None
+    """A second attempt elsewhere when the first is slow; off when left out."""
+    unsupported: Literal["drop", "warn", "error"] = "warn"
+    """What becomes of a parameter that the chosen provider lacks: it is left out; left out, and the caller is told (the
+    header ``x-modelmesh-dropped``, the record, a log line); or the request is refused."""
     rotate_on_content_filter: bool = False

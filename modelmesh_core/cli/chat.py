@@ -132,7 +132,7 @@ def _summarise(record: DecisionRecord, reason: str | None, output: Output) -> No
     if reason == "length":
         output.warning("the answer was cut at its token limit; --max-tokens sets it.")
     parts = [record.model or ""]
-    usage = record.attempts[-1].usage if record.attempts else None
+    usage = record.answered_by.usage if record.answered_by is not None else None
     if usage is not None:
         about = "about " if usage.estimated else ""
         parts.append(f"{about}{usage.total_input} tokens in, {usage.total_output} out")

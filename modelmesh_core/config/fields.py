@@ -11,6 +11,7 @@ import attrs
 from ..catalogue.definitions import BatchSettings, Constraints, Limits
 from ..settings import (
     DeactivationSettings,
+    HedgeSettings,
     MaintenanceWindow,
     PoolSettings,
     RateLimitSettings,
@@ -63,6 +64,7 @@ BOUNDS: Mapping[tuple[type, str], tuple[float | None, float | None]] = {
     (RetrySettings, "max_attempts"): _AT_LEAST_ONE,
     (RetrySettings, "budget_ratio"): _SHARE,
     (RetrySettings, "ttft_timeout"): _POSITIVE_TIME,
+    (HedgeSettings, "max_share"): _SHARE,
     (DeactivationSettings, "retry_limit"): _AT_LEAST_ONE,
     (DeactivationSettings, "error_rate_threshold"): _SHARE,
     (DeactivationSettings, "error_window"): _POSITIVE_TIME,

@@ -2,7 +2,7 @@
 
 from ..interfaces.records import AttemptRecord, DecisionRecord
 from .provider_service import ProviderService, ProviderState
-from .retry import RetryBudget, RetryPolicy
+from .retry import RetryPolicy, ShareBudget
 from .router import Completion, Router
 from .streams import StreamingReply
 
@@ -12,8 +12,8 @@ __all__ = [
     "DecisionRecord",
     "ProviderService",
     "ProviderState",
-    "RetryBudget",
     "RetryPolicy",
     "Router",
+    "ShareBudget",
     "StreamingReply",
 ]

@@ -22,6 +22,8 @@ from ..values import Clock
 from ..wire.http import ByteStream, HttpRequest, HttpResponse, HttpTimeouts
 from ..wire.messages import Headroom, Reply, StreamEvent
 
+MAX_SKIPPED = 1
+"""Events of a stream that may make no sense: more of them, and what was lost may be part of the answer."""
 MAX_ERROR_BODY = 1024 * 1024
 """Bytes of an error answer to a streamed call that are read."""
 
@@ -103,7 +105,8 @@ class ProviderService:
                 answer = await provider.execute(call)
         except TimeoutError as error:
             raise _too_slow(remaining) from error
-        return answer if isinstance(answer, Reply) else _InProcessEvents(answer)
+        deadline = self._clock.monotonic() + remaining
+        return answer if isinstance(answer, Reply) else _InProcessEvents(answer, deadline, self._clock)
 
     async def _drive(self, flow: Generator[HttpRequest, HttpResponse, Any], remaining: float) -> Any:
         """Run a connector's flow to its result."""
@@ -195,11 +198,16 @@ class _HttpEvents:
 
     async def read(self) -> Sequence[StreamEvent] | None:
         data = await self._bytes.read_chunk()
+        decoder = self._decoder
+        events = _as_list(decoder.feed(data) if data else decoder.finish())
+        if decoder.skipped > MAX_SKIPPED:
+            raise provider_error(
+                Failure(FailureKind.UNDECODABLE, f"{decoder.skipped} events of the stream make no sense")
+            )
         if data:
-            return _as_list(self._decoder.feed(data))
-        rest = _as_list(self._decoder.finish())
+            return events
         self._decoder = _ENDED
-        return rest or None
+        return events or None
 
     async def aclose(self) -> None:
         await self._bytes.aclose()
@@ -211,6 +219,7 @@ def _as_list(events: Iterable[StreamEvent]) -> list[StreamEvent]:
 
 class _Ended:
     headroom: Headroom = {}
+    skipped = 0
 
     def feed(self, data: bytes) -> Iterable[StreamEvent]:
         return ()
@@ -225,17 +234,23 @@ _ENDED = _Ended()
 class _InProcessEvents:
     """An in-process provider's iterator, one event a batch."""
 
-    __slots__ = ("_events", "headroom")
+    __slots__ = ("_clock", "_deadline", "_events", "headroom")
 
-    def __init__(self, events: AsyncIterator[StreamEvent]) -> None:
+    def __init__(self, events: AsyncIterator[StreamEvent], deadline: float, clock: Clock) -> None:
         self._events = events
+        self._deadline = deadline
+        self._clock = clock
         self.headroom: Headroom = {}
 
     async def read(self) -> Sequence[StreamEvent] | None:
+        left = self._deadline - self._clock.monotonic()
         try:
-            return [await anext(self._events)]
+            async with asyncio.timeout(left):
+                return [await anext(self._events)]
         except StopAsyncIteration:
             return None
+        except TimeoutError as error:
+            raise _too_slow(max(left, 0.0)) from error
 
     async def aclose(self) -> None:
         close = getattr(self._events, "aclose", None)

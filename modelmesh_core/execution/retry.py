@@ -8,7 +8,7 @@ from tenacity.wait import wait_base
 
 from ..errors import Failure, FailureKind, ProviderError
 from ..interfaces.routing import AttemptState, FailedAttempt, RetryAction, RetryPlan, RoutingContext, hookimpl
-from ..settings import RetrySettings
+from ..settings import HedgeSettings, RetrySettings
 
 
 @attrs.frozen
@@ -98,15 +98,18 @@ class RetryPolicy:
         return self.plan(failed.failure, state)
 
 
-class RetryBudget:
-    """A token bucket per pool: each request puts ``ratio`` tokens in, each retry takes one out."""
+class ShareBudget:
+    """A token bucket: each request puts ``ratio`` tokens in, each extra call takes one out.
+
+    So extra calls are at most that share of the requests, beyond the ``reserve`` that it begins with.
+    """
 
     __slots__ = ("_capacity", "_ratio", "tokens")
 
-    def __init__(self, settings: RetrySettings) -> None:
-        self._ratio = settings.budget_ratio
-        self._capacity = float(settings.budget_reserve)
-        self.tokens = self._capacity
+    def __init__(self, ratio: float, reserve: float, capacity: float | None = None) -> None:
+        self._ratio = ratio
+        self._capacity = reserve if capacity is None else capacity
+        self.tokens = reserve
 
     def request(self) -> None:
         if self.tokens < self._capacity:
@@ -118,3 +121,15 @@ class RetryBudget:
 
     def take(self) -> None:
         self.tokens -= 1.0
+
+
+def retry_budget(settings: RetrySettings) -> ShareBudget:
+    """For retries of the same model."""
+    return ShareBudget(settings.budget_ratio, float(settings.budget_reserve))
+
+
+def hedge_budget(settings: HedgeSettings | None) -> ShareBudget:
+    """For second attempts: one to begin with, then their share of about the last hundred requests."""
+    if settings is None:
+        return ShareBudget(0.0, 0.0)
+    return ShareBudget(settings.max_share, 1.0, max(1.0, 100 * settings.max_share))

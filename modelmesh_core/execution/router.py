@@ -11,7 +11,7 @@ import attrs
 
 from ..errors import CapabilityNotFoundError, ModelMeshError
 from ..interfaces.provider import ProviderCall
-from ..interfaces.records import AttemptRecord, DecisionRecord
+from ..interfaces.records import DecisionRecord
 from ..interfaces.routing import Requirements, RoutingContext
 from ..pools import CapabilityPool
 from ..routing import RequestRequirements, RoutingDecision, RoutingPipeline
@@ -19,11 +19,12 @@ from ..state.models import LiveStates
 from ..values import Clock
 from ..wire.messages import Delivery, Operation, Reply, Request
 from .accounting import Accounting
-from .provider_service import EventSource, ProviderService
-from .retry import RetryBudget
+from .attempt import Attempt
+from .provider_service import ProviderService
+from .retry import hedge_budget, retry_budget
 from .run import Run
-from .streams import OpenStream, StreamingReply, open_until_content
-from .whole import WholeReplyEvents
+from .stream_run import StreamRun
+from .streams import StreamingReply
 
 _ids = Random()
 """Seeded by the system. Request ids have to be unique, not secret."""
@@ -94,7 +95,8 @@ class Router:
         self.accounting = accounting
         self.clock = clock
         self.random = random
-        self.retry_budgets = {name: RetryBudget(pool.settings.retry) for name, pool in pools.items()}
+        self.retry_budgets = {name: retry_budget(pool.settings.retry) for name, pool in pools.items()}
+        self.hedge_budgets = {name: hedge_budget(pool.settings.hedge) for name, pool in pools.items()}
         self.in_flight = 0
 
     # --- deciding ----------------------------------------------------------------------------------------------------
@@ -188,12 +190,12 @@ class Router:
         nobody was asked, AllProvidersExhaustedError when everybody who was asked failed.
         """
 
-        async def ask(service: ProviderService, call: ProviderCall, attempt: AttemptRecord, left: float) -> Reply:
-            answer = await service.execute(call, left)
+        async def ask(attempt: Attempt, call: ProviderCall, left: float) -> Reply:
+            answer = await attempt.service.execute(call, left)
             assert isinstance(answer, Reply), "a connector streamed what was not asked to stream"
             return answer
 
-        run = self._run(request)
+        run = Run[Reply](self, self._identified(request))
         reply = await run.until_answered(ask)
         run.succeeded(reply.usage, reply.headroom, reply.body)
         return Completion(reply, run.record)
@@ -201,18 +203,7 @@ class Router:
     async def stream(self, request: Request) -> StreamingReply:
         """A streamed answer, from its first content on. Raises as ``complete`` does until then."""
         request.delivery = Delivery.STREAMING
-
-        async def ask(service: ProviderService, call: ProviderCall, attempt: AttemptRecord, left: float) -> OpenStream:
-            answer = await service.execute(call, left)
-            source: EventSource = WholeReplyEvents(answer) if isinstance(answer, Reply) else answer
-            limit = run.first_token_limit
-            stream = await open_until_content(source, left if limit is None else min(limit, left))
-            attempt.first_byte = self.clock.now()
-            return stream
-
-        run = self._run(request)
-        stream = await run.until_answered(ask)
-        return StreamingReply(stream, run.record, include_usage=request.include_usage, ended=run.stream_ended)
+        return await StreamRun(self, self._identified(request)).stream()
 
     async def batch(self, requests: Iterable[Request], *, concurrency: int = 8) -> list[Completion | ModelMeshError]:
         """Many requests, ``concurrency`` at a time; the answers, or each one's error, in order."""
@@ -227,7 +218,7 @@ class Router:
 
         return list(await asyncio.gather(*(one(request) for request in requests)))
 
-    def _run(self, request: Request) -> Run:
+    def _identified(self, request: Request) -> Request:
         if not request.id:
             request.id = f"req_{_ids.getrandbits(128):032x}"
-        return Run(self, request)
+        return request

@@ -3,78 +3,153 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
+from typing import Protocol
 
 from ..errors import Failure, FailureKind, ProviderError, provider_error
 from ..interfaces.records import DecisionRecord
-from ..wire.messages import EventKind, Headroom, StreamEvent, Usage
+from ..openai_dialect import reported_usage
+from ..wire.messages import Body, EventKind, Headroom, StreamEvent, Usage
 from .provider_service import EventSource
+from .resumption import Continuation, Transcript
 
-FINISH_GRACE = 1.0
+FINISH_GRACE = 0.25
 """Seconds to wait for usage and the end mark once the answer is whole."""
-
-Ended = Callable[["StreamingReply", ProviderError | None, bool], None]
-"""Called once: with the failure, if any, and whether the caller went away."""
+MAX_HELD = 64 * 1024 * 1024
+"""Bytes of an answer that are held back where a pool asks for whole answers only."""
+_COMMITTING = (EventKind.CONTENT, EventKind.FINISH)
 
 
 class OpenStream:
-    """A stream that has given its first content (or ended well without any)."""
+    """A stream under way: events until the answer is whole. It never ends well before that."""
 
-    __slots__ = ("finish_reason", "held", "saw_done", "source", "usage")
+    __slots__ = ("_content_events", "finish_reason", "held", "is_ended", "source", "usage")
 
     def __init__(self, source: EventSource) -> None:
         self.source = source
-        self.held: list[StreamEvent] = []
+        self.held: Sequence[StreamEvent] = ()
+        """What was read ahead."""
         self.finish_reason: str | None = None
-        self.saw_done = False
+        self.is_ended = False
         self.usage: Usage | None = None
+        self._content_events = 0
 
-    def note(self, event: StreamEvent) -> None:
-        """Remember what decides whether the answer is whole."""
-        if event.finish_reason is not None:
-            self.finish_reason = event.finish_reason
-        if event.usage is not None:
-            self.usage = event.usage
-        if event.kind is EventKind.DONE:
-            self.saw_done = True
+    @property
+    def content_events(self) -> int:
+        """So far, handed on or not: the base of an estimate when usage never comes."""
+        return self._content_events + (self.source.swallowed if isinstance(self.source, Continuation) else 0)
 
     @property
     def is_whole(self) -> bool:
-        return self.finish_reason is not None or self.saw_done
+        """A provider that says why it finished has said everything; one that only stops has not."""
+        return self.finish_reason is not None
+
+    async def read(self) -> Sequence[StreamEvent] | None:
+        """The next events; None once the answer is whole and at its end.
+
+        Raises ProviderError if the stream breaks, or ends, before the answer is whole.
+        """
+        if self.held:
+            held, self.held = self.held, ()
+            return held
+        if self.is_ended:
+            return None
+        try:
+            batch = await self._arriving()
+        except ProviderError:
+            if not self.is_whole:
+                raise
+            batch = None  # the answer was complete: what broke was only its end mark
+        if batch is None:
+            self.is_ended = True
+        if self.is_ended and not self.is_whole:
+            raise _cut("no finish reason came")
+        return batch
+
+    async def _arriving(self) -> Sequence[StreamEvent] | None:
+        if not self.is_whole:
+            return self._noted(await self.source.read())
+        try:
+            async with asyncio.timeout(FINISH_GRACE):
+                return self._noted(await self.source.read())
+        except TimeoutError:
+            return None
+
+    def _noted(self, batch: Sequence[StreamEvent] | None) -> Sequence[StreamEvent] | None:
+        for event in batch or ():
+            if event.finish_reason is not None:
+                self.finish_reason = event.finish_reason
+            if event.usage is not None:
+                self.usage = event.usage
+            if event.kind is EventKind.CONTENT:
+                self._content_events += 1
+            elif event.kind is EventKind.DONE:
+                self.is_ended = True
+            elif event.kind is EventKind.ERROR and event.error is not None and not self.is_whole:
+                raise event.error
+        return batch
 
 
 def _cut(detail: str) -> ProviderError:
     return provider_error(Failure(FailureKind.STREAM_CUT, f"the stream ended before the answer was whole ({detail})"))
 
 
-async def open_until_content(source: EventSource, limit: float | None) -> OpenStream:
+async def open_until_content(source: EventSource, limit: float) -> OpenStream:
     """Read until the first content, so that a failure before it can still be hidden.
 
     ``limit``: seconds to the first content. Raises ProviderError; the source is closed then.
     """
     stream = OpenStream(source)
+    held: list[StreamEvent] = []
     try:
         async with asyncio.timeout(limit):
-            while True:
-                batch = await source.read()
-                if batch is None:
-                    if stream.is_whole:
-                        return stream
-                    raise _cut("nothing but an opening came")
-                stream.held.extend(batch)
-                for event in batch:
-                    stream.note(event)
-                    if event.kind is EventKind.ERROR and event.error is not None:
-                        raise event.error
-                if any(e.kind in (EventKind.CONTENT, EventKind.FINISH, EventKind.DONE) for e in batch):
-                    return stream
+            while (batch := await stream.read()) is not None:
+                held.extend(batch)
+                if any(event.kind in _COMMITTING for event in batch):
+                    break
     except BaseException as error:
         await source.aclose()
         if isinstance(error, TimeoutError):
-            raise provider_error(
-                Failure(FailureKind.TIMEOUT, f"no first token within {limit:.3g} s" if limit else "timed out")
-            ) from error
+            raise provider_error(Failure(FailureKind.TIMEOUT, f"no first token within {limit:.3g} s")) from error
         raise
+    stream.held = held
+    return stream
+
+
+async def hold_until_whole(stream: OpenStream, limit: float) -> None:
+    """Read the rest of ``stream`` within ``limit`` seconds, so that any failure can still be hidden.
+
+    Raises ProviderError; the source is closed then.
+    """
+    held: list[StreamEvent] = []
+    size = 0
+    try:
+        async with asyncio.timeout(limit):
+            while (batch := await stream.read()) is not None:
+                held.extend(batch)
+                size += sum(len(event.raw or b"") for event in batch)
+                if size > MAX_HELD:
+                    raise provider_error(Failure(FailureKind.UNDECODABLE, f"the answer passed {MAX_HELD} bytes"))
+    except BaseException as error:
+        await stream.source.aclose()
+        if isinstance(error, TimeoutError):
+            raise provider_error(Failure(FailureKind.TIMEOUT, f"no whole answer within {limit:.3g} s")) from error
+        raise
+    stream.held = held
+
+
+class Keeper(Protocol):
+    """Who answers for a StreamingReply: settles what it used, and finds somebody to take it up when it breaks."""
+
+    def estimate(self, output: int) -> Usage: ...
+
+    async def take_up(self, stream: OpenStream, sent: Transcript | None, error: ProviderError) -> OpenStream | None:
+        """The stream that goes on where ``stream`` broke, or None if nobody can. Settles ``stream`` either way."""
+        ...
+
+    def ended(self, stream: OpenStream, error: ProviderError | None, *, cancelled: bool) -> None:
+        """Called once: the answer is whole, or failed for good, or the caller went away."""
+        ...
 
 
 class StreamingReply:
@@ -85,23 +160,32 @@ class StreamingReply:
     used is still settled.
     """
 
-    def __init__(self, stream: OpenStream, record: DecisionRecord, *, include_usage: bool, ended: Ended) -> None:
+    def __init__(
+        self,
+        stream: OpenStream,
+        record: DecisionRecord,
+        keeper: Keeper,
+        *,
+        include_usage: bool,
+        transcript: Transcript | None = None,
+    ) -> None:
         self._stream = stream
-        self._include_usage = include_usage
-        self._ended = ended
+        self._keeper = keeper
+        self._owes_usage = include_usage
+        self._transcript = transcript
+        self._earlier: Usage | None = None
+        """Used by models that began this answer and failed."""
+        self._last_chunk: Body = {}
         self._loop = asyncio.get_running_loop()
         self._closed = False
-        self._exhausted = False
-        self._first: Sequence[StreamEvent] | None = stream.held
         self._buffer: list[StreamEvent] = []
         self.record = record
-        self.content_events = 0
-        """Content events handed on so far: the base of an estimate when usage never comes."""
 
     @property
     def usage(self) -> Usage | None:
-        """As the provider reported it, once it has."""
-        return self._stream.usage
+        """Of all that was generated for this answer, by whomever; None until the provider has reported it."""
+        own = self._stream.usage
+        return own if self._earlier is None or own is None else self._earlier + own
 
     @property
     def finish_reason(self) -> str | None:
@@ -114,72 +198,76 @@ class StreamingReply:
 
     async def read(self) -> Sequence[StreamEvent]:
         """The next events to hand on, as they arrived together; empty at the end. Raises ProviderError."""
-        while not self._exhausted:
+        while not self._closed:
             try:
-                batch = await self._next_batch()
+                batch = await self._stream.read()
             except ProviderError as error:
-                if self._stream.is_whole:
-                    batch = None  # the answer was complete: what broke was only its end mark
-                else:
-                    await self._finish(error)
-                    raise
+                await self._go_on_after(error)
+                continue
             except BaseException:
                 await self._finish(None, cancelled=True)
                 raise
-            if batch is None or self._stream.saw_done:
-                self._exhausted = True
             events = self._to_hand_on(batch or ())
-            if self._exhausted:
-                cut = None if self._stream.is_whole else _cut("no finish reason and no end mark came")
-                await self._finish(cut)
-                if cut is not None:
-                    raise cut
+            if self._stream.is_ended and not self._stream.held:
+                await self._finish(None)
+                if self._owes_usage:
+                    events.append(self._usage_event({**self._last_chunk, "choices": []}))
             if events:
                 return events
         return ()
 
-    async def _next_batch(self) -> Sequence[StreamEvent] | None:
-        if self._first is not None:
-            first, self._first = self._first, None
-            return first
-        if not self._stream.is_whole:
-            return self._noted(await self._stream.source.read())
+    async def _go_on_after(self, error: ProviderError) -> None:
+        """Let another model take the answer up, or raise."""
+        broken = self._stream
+        self._earlier = self._spent(broken)
         try:
-            async with asyncio.timeout(FINISH_GRACE):
-                return self._noted(await self._stream.source.read())
-        except TimeoutError:
-            return None
+            await broken.source.aclose()
+            resumed = await self._keeper.take_up(broken, self._transcript, error)
+        except BaseException:
+            await self._finish(None, cancelled=True)
+            raise
+        if resumed is not None:
+            self._stream = resumed
+            return
+        reported = _as_broken(error)
+        await self._finish(reported)
+        raise reported
 
-    def _noted(self, batch: Sequence[StreamEvent] | None) -> Sequence[StreamEvent] | None:
-        for event in batch or ():
-            self._stream.note(event)
-            if event.kind is EventKind.ERROR and event.error is not None and not self._stream.is_whole:
-                failure = event.error.failure
-                raise provider_error(
-                    Failure(FailureKind.STREAM_CUT, failure.message, failure.status, failure.code, None, failure.body)
-                ) from event.error
-        return batch
+    def _spent(self, stream: OpenStream) -> Usage:
+        own = stream.usage or self._keeper.estimate(stream.content_events)
+        return own if self._earlier is None else self._earlier + own
 
     def _to_hand_on(self, batch: Sequence[StreamEvent]) -> list[StreamEvent]:
         events: list[StreamEvent] = []
         for event in batch:
-            if event.kind is EventKind.CONTENT:
-                self.content_events += 1
-            if event.kind in (EventKind.DONE, EventKind.ERROR) or (
-                event.kind is EventKind.USAGE and not self._include_usage
-            ):
+            if event.chunk is None:
                 continue
+            if event.kind is EventKind.USAGE:
+                if not self._owes_usage:
+                    continue
+                self._owes_usage = False
+                if self._earlier is not None:
+                    event = self._usage_event(event.chunk)
+            elif self._transcript is not None:
+                self._transcript.note(event)
+            self._last_chunk = event.chunk or {}
             events.append(event)
         return events
+
+    def _usage_event(self, chunk: Body) -> StreamEvent:
+        """The usage chunk, made out of ``chunk``: it tells of all models that had a part in the answer."""
+        self._owes_usage = False
+        usage = self._spent(self._stream)
+        return StreamEvent(EventKind.USAGE, {**chunk, "usage": reported_usage(usage)}, usage=usage)
 
     async def _finish(self, error: ProviderError | None, *, cancelled: bool = False) -> None:
         if self._closed:
             return
-        self._closed = self._exhausted = True
+        self._closed = True
         try:
             await self._stream.source.aclose()
         finally:
-            self._ended(self, error, cancelled)
+            self._keeper.ended(self._stream, error, cancelled=cancelled)
 
     def __aiter__(self) -> AsyncIterator[StreamEvent]:
         return self
@@ -209,3 +297,17 @@ class StreamingReply:
 
     async def __aexit__(self, *exception: object) -> None:
         await self.aclose()
+
+
+_TOLD_AS_THEY_ARE = frozenset({FailureKind.STREAM_CUT, FailureKind.CONTENT_FILTER, FailureKind.TIMEOUT})
+
+
+def _as_broken(error: ProviderError) -> ProviderError:
+    """What the caller of a broken stream is told: that it broke, and the provider's own words."""
+    failure = error.failure
+    if failure.kind in _TOLD_AS_THEY_ARE:
+        return error
+    told = Failure(FailureKind.STREAM_CUT, failure.message, failure.status, failure.code, None, failure.body)
+    broken = provider_error(told)
+    broken.__cause__ = error
+    return broken

@@ -45,7 +45,8 @@ async def _complete(exchange: Exchange, policy: Policy, request: Request) -> Non
 
 
 def _story(exchange: Exchange, record: DecisionRecord) -> HeaderList:
-    return story_headers(record.attempts, perf_counter() - exchange.started - record.upstream_seconds)
+    overhead = perf_counter() - exchange.started - record.upstream_seconds
+    return story_headers(record.attempts, overhead, record.answered_by)
 
 
 async def models(exchange: Exchange, policy: Policy) -> None:

@@ -10,16 +10,20 @@ from ..interfaces.records import AttemptRecord
 from .exchange import HeaderList
 
 
-def story_headers(attempts: Sequence[AttemptRecord], overhead: float) -> HeaderList:
+def story_headers(
+    attempts: Sequence[AttemptRecord], overhead: float, answered_by: AttemptRecord | None = None
+) -> HeaderList:
     """``overhead``: seconds that the request took beyond waiting for providers.
 
     The cost is left out where no attempt's price is known, and for streams, whose cost is known at their end.
     """
     headers: HeaderList = [(b"x-modelmesh-attempts", b"%d" % len(attempts))]
     if attempts:
-        last = attempts[-1]
+        last = answered_by or attempts[-1]
         headers += who_headers(last.model, last.provider)
         headers.append((b"x-modelmesh-pool", _text(last.pool)))
+        if last.dropped:
+            headers.append((b"x-modelmesh-dropped", _text(", ".join(last.dropped))))
         costs = [attempt.cost for attempt in attempts if attempt.cost is not None]
         if costs:
             headers.append((b"x-modelmesh-cost", f"{sum(costs, Decimal(0)):f}".encode()))

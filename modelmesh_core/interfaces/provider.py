@@ -103,6 +103,8 @@ class StreamDecoder(Protocol):
 
     headroom: Headroom
     """What the response's head said of limits; empty if nothing."""
+    skipped: int
+    """Events so far that made no sense, and were left out. One is forgiven; more are a failure."""
 
     def feed(self, data: bytes) -> Iterable[StreamEvent]:
         """Events completed by ``data``. Raise ``provider_error`` only for what cannot be skipped."""

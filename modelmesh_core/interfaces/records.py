@@ -31,6 +31,10 @@ class AttemptRecord:
     """USD; None where no price is known."""
     follow_up: str | None = None
     """What was done after a failure, and why."""
+    is_hedge: bool = False
+    """Sent beside a slow one."""
+    dropped: tuple[str, ...] = ()
+    """Parameters of the request that this provider lacks, and that were left out."""
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able. The provider's own error body is left out: it can repeat what the caller sent."""
@@ -59,6 +63,8 @@ class AttemptRecord:
             },
             "cost": None if self.cost is None else str(self.cost),
             "follow_up": self.follow_up,
+            "is_hedge": self.is_hedge,
+            "dropped": list(self.dropped),
         }
 
 
@@ -86,22 +92,31 @@ class DecisionRecord:
     routing_seconds: float = 0.0
     """Spent in the pipeline, all decisions together."""
     rotations: int = 0
+    hedges: int = 0
+    """Second attempts beside a slow one."""
+    answered_by: AttemptRecord | None = None
+    """Whose answer the caller got; for a stream that was taken up, who goes on."""
     upstream_seconds: float = 0.0
     """Spent waiting for providers."""
 
     @property
     def model(self) -> str | None:
-        """The model that was asked last: on success, the one that answered."""
-        return self.attempts[-1].model if self.attempts else None
+        """The model that answered, or else the one that was asked last."""
+        return self._last.model if self._last is not None else None
 
     @property
     def provider(self) -> str | None:
-        return self.attempts[-1].provider if self.attempts else None
+        return self._last.provider if self._last is not None else None
+
+    @property
+    def _last(self) -> AttemptRecord | None:
+        return self.answered_by or (self.attempts[-1] if self.attempts else None)
 
     @property
     def replaced_model(self) -> str | None:
-        """The model that was asked first, if another one was asked after it."""
-        return self.attempts[0].model if self.rotations else None
+        """The model that was asked first, if another one answered in its place."""
+        first = self.attempts[0].model if self.attempts else None
+        return first if self.rotations or first != self.model else None
 
     @property
     def cost(self) -> Decimal | None:

@@ -5,7 +5,7 @@ from .folding import fold_chunks, unfold_reply
 from .limits import headroom_of, reset_seconds
 from .provider import OpenAICompatible
 from .stream import OpenAIStreamDecoder
-from .usage import usage_of
+from .usage import reported_usage, usage_of
 
 __all__ = [
     "OpenAICompatible",
@@ -14,6 +14,7 @@ __all__ = [
     "failure_of_response",
     "fold_chunks",
     "headroom_of",
+    "reported_usage",
     "reset_seconds",
     "unfold_reply",
     "usage_of",

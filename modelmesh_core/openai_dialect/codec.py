@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import orjson
@@ -15,13 +17,20 @@ from .limits import headroom_of
 from .shapes import as_list, as_object, as_text
 from .usage import usage_of
 
+_NO_MARK: Mapping[str, Any] = MappingProxyType({})
 
-def encode_body(call: ProviderCall) -> bytes:
+
+def encode_body(call: ProviderCall, prefill_mark: Mapping[str, Any] = _NO_MARK) -> bytes:
     """The caller's body with ``model`` replaced, and for a stream what makes it one that reports its usage.
+
+    ``prefill_mark``: what the vendor wants on a last message that is to be continued.
 
     Raises ProviderError of kind INVALID_REQUEST for what JSON cannot hold.
     """
     body = {**call.body, "model": call.upstream_model}
+    if call.prefill is not None:
+        begun = {"role": "assistant", "content": call.prefill, **prefill_mark}
+        body["messages"] = [*as_list(body.get("messages")), begun]
     if call.stream:
         body["stream"] = True
         body["stream_options"] = {**as_object(body.get("stream_options")), "include_usage": True}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
 from urllib.parse import urlsplit
 
 import attrs
@@ -30,6 +32,8 @@ class OpenAICompatible(HttpProvider):
     """
 
     operations = frozenset(_PATHS)
+    prefill_mark: Mapping[str, Any] = MappingProxyType({})
+    """What the vendor wants on a last message of the assistant that is to be continued, such as ``prefix: true``."""
 
     def __init__(self, settings: ProviderSettings) -> None:
         """Raises ValueError for a base URL that is missing or not absolute, or a key that no header can carry."""
@@ -44,7 +48,9 @@ class OpenAICompatible(HttpProvider):
         if path is None:
             message = f"provider {self._name!r} speaks the OpenAI dialect, in which it cannot do {call.operation.value}"
             raise provider_error(Failure(FailureKind.INVALID_REQUEST, message, status=400))
-        response = yield HttpRequest("POST", self._base_url + path, self._headers, encode_body(call), call.stream)
+        response = yield HttpRequest(
+            "POST", self._base_url + path, self._headers, encode_body(call, self.prefill_mark), call.stream
+        )
         if not 200 <= response.status < 300:
             raise self._error(response)
         if call.stream:

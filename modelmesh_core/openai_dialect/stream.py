@@ -95,6 +95,7 @@ class WholeReplyDecoder:
 
     def __init__(self, response: HttpResponse) -> None:
         self.headroom = headroom_of(response.headers, response.received_at)
+        self.skipped = 0
         self._response = response
         self._parts: list[bytes] = []
         self._size = 0

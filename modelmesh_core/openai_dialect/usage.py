@@ -43,6 +43,26 @@ def usage_of(reported: Any) -> Usage | None:
     )
 
 
+def reported_usage(usage: Usage) -> dict[str, Any]:
+    """``usage`` as OpenAI's chat completions report it: nested counts, of which ``usage_of`` makes the same again."""
+    prompt = usage.total_input
+    completion = usage.total_output
+    prompt_details = {"cached_tokens": usage.cached_input, "cache_write_tokens": usage.cache_write}
+    if usage.audio:
+        prompt_details["audio_tokens"] = usage.audio
+        prompt += usage.audio
+    reported: dict[str, Any] = {
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+        "total_tokens": prompt + completion,
+        "prompt_tokens_details": prompt_details,
+        "completion_tokens_details": {"reasoning_tokens": usage.reasoning},
+    }
+    if usage.cost is not None:
+        reported["cost"] = float(usage.cost)
+    return reported
+
+
 def _cached(usage: dict[str, Any], details: dict[str, Any]) -> int:
     return (
         as_count(details.get("cached_tokens"))

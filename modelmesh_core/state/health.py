@@ -64,6 +64,9 @@ class _Recent:
         self._sum += value
         self._since_ranked += 1
 
+    def __len__(self) -> int:
+        return len(self._values)
+
     @property
     def mean(self) -> float | None:
         return self._sum / len(self._values) if self._values else None

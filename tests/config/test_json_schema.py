@@ -45,7 +45,7 @@ BAD = [
     "pools: {embeddings: {retry: {backoff: fixd}}}",
     "pools: {embeddings: {deactivation: {error_rate_threshold: 2}}}",
     "pools: {embeddings: {deactivation: {maintenance_window: {cron: 0 3 * * *}}}}",
-    "pools: {embeddings: {hedge: {after: 1s}}}",
+    "pools: {embeddings: {hedge: {after: p50}}}",
     "pools: {embeddings: {models: acme.large}}",
     "storage: {connector: modelmesh.memory.v1, path: x}",
     "storage: {connector: modelmesh.local-file.v1}",

@@ -168,9 +168,11 @@ BROKEN = [
     ("providers: {a: {connector: box.local.v1, budget: {}}}\n", "1:42", "budget is not built yet; remove it."),
     ("providers: {a: {connector: box.local.v1, free_tier: true}}\n", "1:42", "free_tier is not built yet; remove it."),
     ("providers: {a: {connector: box.local.v1, discovery: {}}}\n", "1:42", "discovery is not built yet; remove it."),
-    (ACME + "pools: {embeddings: {hedge: {after: p95}}}\n", "2:22", "hedge is not built yet; remove it."),
-    (ACME + "pools: {embeddings: {on_stream_failure: resume}}\n", "2:22", "'resume' is not built yet; use error."),
-    (ACME + "pools: {embeddings: {unsupported: warn}}\n", "2:22", "unsupported is not built yet; remove it."),
+    (ACME + "pools: {embeddings: {hedge: {after: p50}}}\n", "2:37", "p95"),
+    (ACME + "pools: {embeddings: {hedge: {max_share: 2}}}\n", "2:41", "expected"),
+    (ACME + "pools: {embeddings: {on_stream_failure: retry}}\n", "2:41", "expected one of resume, restart, error"),
+    (ACME + "pools: {embeddings: {unsupported: ignore}}\n", "2:35", "expected one of drop, warn, error"),
+    (ACME + "pools: {embeddings: {on_budget_exceeded: error}}\n", "2:22", "on_budget_exceeded is not built yet"),
     (ACME + "pools: {embeddings: {budget: {daily_limit: 1}}}\n", "2:22", "deactivation.budget_limit"),
     (ACME + "pools: {embeddings: {on_budget_exceeded: error}}\n", "2:22", "on_budget_exceeded is not built yet"),
 ]
@@ -197,7 +199,7 @@ def test_every_mistake_of_a_file_is_told_at_once_in_file_order(tmp_path: Path, r
         "    strategy: cheapest\n"
         "    retry: {backoff: fixd}\n"
         "    models: [acme.lrage]\n"
-        "    hedge: {after: 1s}\n"
+        "    budget: {daily_limit: 1}\n"
         "providers:\n"
         "  acme:\n"
         "    connector: acme.chat.v1\n"

@@ -50,7 +50,7 @@ def test_a_failure_before_the_first_content_is_invisible(broken, make_mesh, upst
 def test_a_cut_after_content_is_an_error_and_never_a_finished_answer(failure, make_mesh, upstream: FakeUpstream):
     upstream.script(A, [answers.stream("half ", "an", finish=False, done=False, failure=failure)])
     upstream.script(B, [answers.stream("never asked")])
-    mesh = make_mesh(config("a.one", "b.two"))
+    mesh = make_mesh(config("a.one", "b.two", pool={"on_stream_failure": "error"}))
     stream = ask(mesh, stream=True)
     heard = []
     with pytest.raises(ProviderError) as caught:

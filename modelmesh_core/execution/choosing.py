@@ -1,0 +1,208 @@
+"""Who may still be asked in one request, and the choice among them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+from ..catalogue import Limits, ModelDefinition
+from ..errors import Failure, FailureKind, NoActiveModelError
+from ..interfaces.records import DecisionRecord
+from ..interfaces.routing import FailedAttempt, RoutingContext, Status
+from ..members import Member
+from ..pools import CapabilityPool
+from ..routing import RequestRequirements, RoutingDecision
+from ..state.ledger import LimitReached, Reservation
+from ..wire.messages import Request
+from .attempt import Attempt
+
+if TYPE_CHECKING:
+    from .router import Router
+
+_UNLIMITED = Limits()
+_OF_THE_ACCOUNT = frozenset({FailureKind.QUOTA, FailureKind.CONNECTION, FailureKind.TIMEOUT})
+"""Failures that other models of the same account would most likely meet, too."""
+CLOCK_SLACK = 0.05
+"""Seconds by which a wait may seem to have ended early: sleeping and the wall clock do not agree exactly."""
+
+
+class Choice:
+    """The candidates of one request: who is out, who comes last, and what failed so far."""
+
+    def __init__(
+        self, router: Router, request: Request, requirements: RequestRequirements, record: DecisionRecord
+    ) -> None:
+        self._router = router
+        self._request = request
+        self._requirements = requirements
+        self._record = record
+        self._excluded: dict[str, str] = {}
+        self._put_last: dict[str, tuple[int, str]] = {}
+        """Full model id → how late, and why, it is asked only when nobody else is left."""
+        self.failed: list[FailedAttempt] = []
+        self.context: RoutingContext
+
+    # --- deciding ----------------------------------------------------------------------------------------------------
+
+    def decide(self) -> tuple[RoutingDecision, Attempt | None]:
+        """Run the pipeline and reserve. No attempt where the decision asks to wait first, or its limit was reached.
+
+        Raises NoActiveModelError when nobody is left.
+        """
+        started = perf_counter()
+        record = self._record
+        try:
+            with self._router.states.lock:
+                decision = self._execute()
+                attempt = self.reserve(decision) if decision.delay <= 0 else None
+        except NoActiveModelError:
+            record.drops = tuple(self.context.drops)
+            raise
+        finally:
+            record.routing_seconds += perf_counter() - started
+        record.pool, record.pools = decision.pool, decision.pools
+        record.drops, record.candidates = decision.drops, decision.candidates
+        return decision, attempt
+
+    def _execute(self) -> RoutingDecision:
+        """Run the pipeline; over the models that were put last, too, once nobody else is left."""
+        router = self._router
+        excluded = self._out()
+        self.context = router.context(self._request, self._requirements, attempts=self.failed, excluded=excluded)
+        try:
+            return router.pipeline.execute(self.context)
+        except NoActiveModelError:
+            if not self._put_last:
+                raise
+        soonest = min(place for place, _ in self._put_last.values())
+        self._put_last = {model: put for model, put in self._put_last.items() if put[0] > soonest}
+        return self._execute()
+
+    def _out(self) -> dict[str, str]:
+        """Full model id → why it is not asked now."""
+        if not self._put_last:
+            return self._excluded
+        return {**{model: why for model, (_, why) in self._put_last.items()}, **self._excluded}
+
+    def wake(self, now: float) -> None:
+        """The decision's wait is over."""
+        self.context.now = now
+
+    def reserve(self, decision: RoutingDecision) -> Attempt | None:
+        """Set the attempt's share of the limits aside; None (and the model is out) if it does not fit."""
+        pool = self._router.pools[decision.pool]
+        member = pool.members[decision.model.id]
+        now = self.context.now
+        attempt = self._reserved(pool, member, now)
+        if attempt is not None:
+            pool.commit(decision.model.id, now)
+        return attempt
+
+    def same_again(self, before: Attempt) -> Attempt | None:
+        """The same model once more; None (and the model is out) if it is not active any more."""
+        now = self._router.clock.now()
+        with self._router.states.lock:
+            if self.is_back_by(before.member, now):
+                return self._reserved(before.pool, before.member, now)
+        self.rotate_away(before, "went on standby")
+        return None
+
+    def beside(self, first: Attempt) -> Attempt | None:
+        """Somebody else, at another account if there is one, while ``first`` is being asked; None if nobody can."""
+        members = {model.id: model.provider for model in self._members()}
+        account = {
+            model: "is of the account that is being asked" for model, p in members.items() if p == first.record.provider
+        }
+        router = self._router
+        with router.states.lock:
+            for occupied in (account, {first.model: "is being asked already"}):
+                excluded = {**occupied, **self._out()}
+                context = router.context(self._request, self._requirements, attempts=self.failed, excluded=excluded)
+                try:
+                    decision = router.pipeline.execute(context)
+                except NoActiveModelError:
+                    continue
+                if decision.delay <= 0:
+                    self.context = context
+                    return self.reserve(decision)
+        return None
+
+    # --- leaving out -------------------------------------------------------------------------------------------------
+
+    def exclude(self, model: str, why: str) -> None:
+        """Take a model out of this request."""
+        self._excluded.setdefault(model, why)
+
+    def rotate_away(self, attempt: Attempt, why: str, failure: Failure | None = None) -> None:
+        """Take the attempt's model out of this request, and put others last or out, as its failure suggests."""
+        model = attempt.member.definition
+        self._excluded[model.id] = why
+        members = list(self._members())
+        if failure is not None and failure.kind is FailureKind.CONTEXT_LENGTH:
+            window = model.constraints.context_window
+            for other in members:
+                theirs = other.constraints.context_window
+                if window is not None and theirs is not None and theirs <= window:
+                    self.exclude(other.id, f"its context window of {theirs} tokens is no larger")
+        if failure is not None and failure.kind in _OF_THE_ACCOUNT:
+            for other in members:
+                if other.provider == model.provider:
+                    self.put_last(other.id, f"its provider failed in this request ({failure.kind.value})")
+        if attempt.pool.settings.retry.scope == "same_provider":
+            for other in members:
+                if other.provider != model.provider:
+                    self.exclude(other.id, "is outside the retry scope same_provider")
+
+    def prefer(self, feature: str, why: str) -> None:
+        """Put every model without ``feature`` last."""
+        for model in self._members():
+            if feature not in model.features:
+                self.put_last(model.id, why)
+
+    def put_last(self, model: str, why: str, place: int = 1) -> None:
+        """Ask ``model`` only when nobody of a lower place is left."""
+        if place > self._put_last.get(model, (0, ""))[0]:
+            self._put_last[model] = (place, why)
+
+    def _members(self) -> Iterable[ModelDefinition]:
+        for pool in self._record.pools:
+            for member in self._router.pools[pool].members.values():
+                yield member.definition
+
+    @staticmethod
+    def is_back_by(member: Member, moment: float) -> bool:
+        """Whether ``member`` can be asked again at ``moment``: a rate limit that is over by then is no obstacle."""
+        return member.standing.status(moment + CLOCK_SLACK) is Status.ACTIVE
+
+    def earliest_return(self, now: float) -> float | None:
+        """Seconds until the first of the standby models may be back."""
+        waits = [
+            member.standing.until - now
+            for pool in self._record.pools
+            for member in self._router.pools[pool].members.values()
+            if member.standing.until is not None and member.standing.until > now
+        ]
+        return min(waits, default=None)
+
+    # --- reserving ---------------------------------------------------------------------------------------------------
+
+    def _reserved(self, pool: CapabilityPool, member: Member, now: float) -> Attempt | None:
+        router = self._router
+        reservation = self._set_aside(member, now)
+        if isinstance(reservation, LimitReached):
+            self._excluded[member.model.id] = f"would pass its {reservation.reason}"
+            return None
+        service = router.providers[member.definition.provider]
+        return Attempt(pool, member, service, reservation, router.accounting, router.clock)
+
+    def _set_aside(self, member: Member, now: float) -> Reservation | LimitReached:
+        """Reserve an estimate of what the attempt will use; only its count where no limit could be passed."""
+        definition = member.definition
+        tokens, cost = 0, 0.0
+        if definition.limits != _UNLIMITED or member.pool.has_usage_limits:
+            tokens = self._requirements.input_tokens + self._requirements.output_tokens
+            cost = self._requirements.cost(definition)
+        return self._router.states.ledger.reserve(
+            member.accounts(), definition.limits, tokens=tokens, cost=cost, now=now
+        )
