@@ -222,6 +222,8 @@ def _default_of(field: Field) -> str:
 
 def _written(value: Any, kind: Any) -> str:
     markers = {get_args(member)[1] for member in _members(kind) if get_origin(member) is Annotated}
+    if isinstance(value, str):
+        return value
     if "duration" in markers:
         return duration(value)
     if "size" in markers:

@@ -37,7 +37,7 @@ FAILURES: Mapping[FailureKind, Words] = {
     FailureKind.CONTENT_FILTER: Words("refused by content policy", _NOTHING, other="with `rotate_on_content_filter`"),
     FailureKind.UNDECODABLE: Words("a success whose body makes no sense", _FAILURE),
     FailureKind.STREAM_CUT: Words(
-        "a stream broke off", _FAILURE, "before the first content only", "before the first content only"
+        "a stream broke off", _FAILURE, "yes; after the first content by `on_stream_failure`", "as beside"
     ),
     FailureKind.CANCELLED: Words("the caller went away", "nothing"),
 }
