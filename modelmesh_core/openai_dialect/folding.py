@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from copy import deepcopy
 from typing import Any
 
 from ..wire.messages import Body
@@ -74,10 +75,6 @@ def _merged_list(old: list[Any], new: list[Any]) -> list[Any]:
         known = next((own for own in old if index is not None and as_object(own).get("index") == index), None)
         if known is not None:
             _merge(known, as_object(item))
-        elif isinstance(item, dict):
-            fresh: Body = {}
-            _merge(fresh, as_object(item))
-            old.append(fresh)
         else:
-            old.append(item)
+            old.append(deepcopy(item))
     return old
