@@ -170,16 +170,21 @@ class CapabilityPool:
         """What the pool's strategy chooses among ``candidates``; changes nothing."""
         return self.relay.call.select_model(context=context, candidates=candidates)
 
-    def commit(self, model_id: str, now: float) -> None:
-        """Note that ``model_id`` was chosen: for strategies that stay or take turns, and for half-open probes."""
+    def commit(self, model_id: str, now: float) -> bool:
+        """Note that ``model_id`` was chosen: for strategies that stay or take turns, and for half-open probes.
+
+        Returns whether this request is its probe.
+        """
         self.last_selected = model_id
         current = self._members.get(self.current_model) if self.current_model else None
         if current is None or current.standing.status(now) is not Status.ACTIVE:
             self.current_model = model_id
         standing = self._members[model_id].standing
-        if standing.status(now) is Status.HALF_OPEN:
-            standing.probe_in_flight = True
-            standing.version += 1
+        if standing.status(now) is not Status.HALF_OPEN:
+            return False
+        standing.probe_in_flight = True
+        standing.version += 1
+        return True
 
     # --- standby -----------------------------------------------------------------------------------------------------
 

@@ -53,6 +53,7 @@ FACE = [
     "FailureKind",
     "Flow",
     "Headers",
+    "HedgeSettings",
     "HttpProvider",
     "HttpRequest",
     "HttpResponse",

@@ -63,22 +63,25 @@ class Accounting:
             state.consecutive_failures = 0
             if headroom:
                 state.headroom = headroom
-            if member.standing.reason is not None:
-                self._probe_succeeded(member, provider)
             if member.pool.judges_successes:
                 member.pool.evaluate(member, None, now)
 
-    def _probe_succeeded(self, member: Member, provider: ProviderService) -> None:
-        reason = member.standing.reason
-        account_was_down = reason is Reason.AUTH or (reason is Reason.ERROR and not provider.state.available)
-        member.pool.probe_succeeded(member)
-        for pool in self._pools.values():
-            for other in pool.members.values():
-                of_account = account_was_down and other.definition.provider == provider.name
-                if other.standing.reason is reason and (of_account or other.model.id == member.model.id):
-                    pool.probe_succeeded(other)
-        if not provider.is_available():
-            self.provider_recovered(provider)
+    def probe_succeeded(self, member: Member) -> None:
+        """The one request that a half-open model got was answered: it is active again, and so is what it speaks for."""
+        with self._states.lock:
+            reason = member.standing.reason
+            if reason is None or not member.standing.needs_probe:
+                return
+            provider = self._providers[member.definition.provider]
+            account_was_down = reason is Reason.AUTH or (reason is Reason.ERROR and not provider.state.available)
+            member.pool.probe_succeeded(member)
+            for pool in self._pools.values():
+                for other in pool.members.values():
+                    of_account = account_was_down and other.definition.provider == provider.name
+                    if other.standing.reason is reason and (of_account or other.model.id == member.model.id):
+                        pool.probe_succeeded(other)
+            if not provider.is_available():
+                self.provider_recovered(provider)
 
     def failed(
         self, member: Member, attempt: AttemptRecord, reservation: Reservation, failed: FailedAttempt, now: float
@@ -89,7 +92,6 @@ class Accounting:
         attempt.failure = failed.failure
         provider = self._providers[attempt.provider]
         with self._states.lock:
-            member.pool.probe_ended(member)
             if counts_as_failure(failed, member.pool.settings):
                 member.model.use().health.failed(now)
             if failed.failure.kind in _CALLERS:
@@ -165,8 +167,6 @@ class Accounting:
         """The caller went away: what was used is still settled, and nobody is blamed."""
         self._settle(member, attempt, reservation, usage, now)
         attempt.status = "cancelled"
-        with self._states.lock:
-            member.pool.probe_ended(member)
 
     def _settle(
         self, member: Member, attempt: AttemptRecord, reservation: Reservation, usage: Usage, now: float

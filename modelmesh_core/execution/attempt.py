@@ -21,6 +21,7 @@ class Attempt:
         "_accounting",
         "_clock",
         "_is_settled",
+        "is_probe",
         "member",
         "pool",
         "prefill",
@@ -42,6 +43,8 @@ class Attempt:
         self.member = member
         self.service = service
         self.reservation = reservation
+        self.is_probe = False
+        """Whether it is the one request that a half-open model gets."""
         self.prefill: str | None = None
         """What the model is to continue from."""
         self.record = AttemptRecord(member.model.id, member.definition.provider, pool.id, clock.now())
@@ -58,18 +61,22 @@ class Attempt:
         """It was never sent: nothing was used, and nobody is judged."""
         if self._settle():
             self.reservation.settle(self._clock.now(), 0, None)
-            self.pool.probe_ended(self.member)
+            self._end_probe()
 
     def succeeded(self, usage: Usage, headroom: Headroom) -> None:
         """A whole answer came."""
         if self._settle():
-            self._accounting.succeeded(self.member, self.record, self.reservation, usage, headroom, self._clock.now())
+            now = self._clock.now()
+            self._accounting.succeeded(self.member, self.record, self.reservation, usage, headroom, now)
+            if self.is_probe:
+                self._accounting.probe_succeeded(self.member)
 
     def failed(self, error: ProviderError, usage: Usage | None = None) -> FailedAttempt:
         """It failed, after ``usage``."""
         failed = FailedAttempt(self.record.model, self.record.provider, error.failure)
         if self._settle():
             self.record.usage = usage
+            self._end_probe()
             self._accounting.failed(self.member, self.record, self.reservation, failed, self._clock.now())
         return failed
 
@@ -77,6 +84,7 @@ class Attempt:
         """Nobody wants it any more: what was used counts, and nobody is blamed."""
         if self._settle():
             self.record.follow_up = why
+            self._end_probe()
             self._accounting.cancelled(self.member, self.record, self.reservation, usage, self._clock.now())
 
     def named(self, failure: Failure, cause: BaseException | None = None) -> ProviderError:
@@ -84,6 +92,11 @@ class Attempt:
         error = provider_error(failure, model=self.record.model, provider=self.record.provider)
         error.__cause__ = cause
         return error
+
+    def _end_probe(self) -> None:
+        """It said nothing of the model yet: another may ask."""
+        if self.is_probe:
+            self.pool.probe_ended(self.member)
 
     def _settle(self) -> bool:
         """Whether it was open until now."""

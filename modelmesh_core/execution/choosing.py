@@ -96,7 +96,7 @@ class Choice:
         now = self.context.now
         attempt = self._reserved(pool, member, now)
         if attempt is not None:
-            pool.commit(decision.model.id, now)
+            attempt.is_probe = pool.commit(decision.model.id, now)
         return attempt
 
     def same_again(self, before: Attempt) -> Attempt | None:

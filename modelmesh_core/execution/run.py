@@ -190,6 +190,8 @@ class Run(Generic[T]):
             model.features,
             model.constraints.max_output_tokens,
             request.raw,
+            dialect=request.dialect,
+            native=request.native,
             unsupported=attempt.pool.settings.unsupported,
         )
 

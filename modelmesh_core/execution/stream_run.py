@@ -32,6 +32,7 @@ class StreamRun(Run[OpenStream]):
             self.record,
             self,
             include_usage=self._request.include_usage,
+            dialect=self._request.dialect,
             transcript=Transcript() if resumes and is_chat else None,
         )
 
@@ -135,7 +136,7 @@ class StreamRun(Run[OpenStream]):
 
     async def _open_rest(self, attempt: Attempt, call: ProviderCall, left: float, sent: Transcript) -> OpenStream:
         if attempt.prefill is not None:
-            call.prefill, call.raw, call.body = attempt.prefill, None, dict(call.body)
+            call.prefill, call.raw, call.native, call.body = attempt.prefill, None, None, dict(call.body)
             for limit in _LIMITS:
                 if isinstance(call.body.get(limit), int):
                     call.body[limit] = max(1, call.body[limit] - sent.pieces_sent)

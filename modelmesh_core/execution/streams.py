@@ -9,7 +9,7 @@ from typing import Protocol
 from ..errors import Failure, FailureKind, ProviderError, provider_error
 from ..interfaces.records import DecisionRecord
 from ..openai_dialect import reported_usage
-from ..wire.messages import Body, EventKind, Headroom, StreamEvent, Usage
+from ..wire.messages import Body, Dialect, EventKind, Headroom, StreamEvent, Usage
 from .provider_service import EventSource
 from .resumption import Continuation, Transcript
 
@@ -167,11 +167,13 @@ class StreamingReply:
         keeper: Keeper,
         *,
         include_usage: bool,
+        dialect: Dialect = Dialect.OPENAI_CHAT,
         transcript: Transcript | None = None,
     ) -> None:
         self._stream = stream
         self._keeper = keeper
         self._owes_usage = include_usage
+        self._dialect = dialect
         self._transcript = transcript
         self._earlier: Usage | None = None
         """Used by models that began this answer and failed."""
@@ -240,17 +242,20 @@ class StreamingReply:
     def _to_hand_on(self, batch: Sequence[StreamEvent]) -> list[StreamEvent]:
         events: list[StreamEvent] = []
         for event in batch:
-            if event.chunk is None:
+            is_native = self._dialect is not Dialect.OPENAI_CHAT and event.raw is not None
+            is_native = is_native and event.dialect is self._dialect
+            if event.chunk is None and not is_native:
                 continue
-            if event.kind is EventKind.USAGE:
+            if event.kind is EventKind.USAGE and not is_native:
                 if not self._owes_usage:
                     continue
-                self._owes_usage = False
-                if self._earlier is not None:
+                if self._earlier is not None and event.chunk is not None:
                     event = self._usage_event(event.chunk)
             elif self._transcript is not None:
                 self._transcript.note(event)
-            self._last_chunk = event.chunk or {}
+            if event.usage is not None:
+                self._owes_usage = False
+            self._last_chunk = event.chunk or self._last_chunk
             events.append(event)
         return events
 

@@ -148,6 +148,10 @@ class Request:
     metadata: Mapping[str, str] = attrs.field(factory=dict[str, str])
     raw: bytes | None = attrs.field(default=None, repr=False)
     """The body's own bytes, where the caller sent bytes: a connector of the same dialect may forward them."""
+    dialect: Dialect = Dialect.OPENAI_CHAT
+    """In which shape the caller asked, and wants the answer."""
+    native: Body | None = attrs.field(default=None, repr=False)
+    """The caller's own body, where ``dialect`` is another one than that of ``body``."""
 
 
 @attrs.frozen

@@ -120,10 +120,13 @@ class Life(RuleBasedStateMachine):
     @rule(data=st.data())
     def end_stream(self, data):
         stream = self.open.pop(data.draw(st.integers(0, len(self.open) - 1)))
+        before = self.snapshot
         list(stream)
         if stream is self.probe:
             self.probe = None
             assert self.snapshot.status is Status.ACTIVE
+        else:
+            assert self.snapshot.status is before.status, "what began before the failure says nothing of now"
 
     @precondition(lambda self: self.open)
     @rule(data=st.data())
@@ -171,7 +174,7 @@ class Life(RuleBasedStateMachine):
 
 
 TestLife = Life.TestCase
-TestLife.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestLife.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
 
 
 def event(**body):
