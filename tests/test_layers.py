@@ -30,11 +30,12 @@ FLOORS = [
     ["engine", "background"],
     ["listing"],
     ["mesh"],
-    ["openai_dialect"],
+    ["openai_dialect", "dialects"],
     ["client", "gateway", "cli"],
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 FLOOR["openai_dialect"] = FLOOR["interfaces"] + 0.5
+FLOOR["dialects"] = FLOOR["interfaces"] + 0.7
 WAYS_IN = {"client", "gateway", "cli"}
 
 

@@ -197,8 +197,15 @@ class _HttpEvents:
         self.headroom = decoder.headroom
 
     async def read(self) -> Sequence[StreamEvent] | None:
-        data = await self._bytes.read_chunk()
         decoder = self._decoder
+        try:
+            data = await self._bytes.read_chunk()
+        except ProviderError:
+            held = _as_list(decoder.finish())
+            self._decoder = _ENDED
+            if any(event.finish_reason is not None for event in held):
+                return held  # the answer was whole: what broke was only the end of its body
+            raise
         events = _as_list(decoder.feed(data) if data else decoder.finish())
         if decoder.skipped > MAX_SKIPPED:
             raise provider_error(

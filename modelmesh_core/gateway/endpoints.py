@@ -7,6 +7,7 @@ from time import perf_counter
 
 import orjson
 
+from ..dialects import ChatCompletions
 from ..interfaces.records import DecisionRecord
 from ..listing import find_model, list_models
 from ..wire.messages import Delivery, Request
@@ -19,6 +20,7 @@ from .streaming import send_events
 Handler = Callable[[Exchange, Policy], Awaitable[None]]
 
 MODELS = "/v1/models"
+CHAT = ChatCompletions()
 
 
 async def chat_completions(exchange: Exchange, policy: Policy) -> None:
@@ -28,7 +30,7 @@ async def chat_completions(exchange: Exchange, policy: Policy) -> None:
         return
     async with exchange.until_gone():
         reply = await policy.router.stream(request)
-        await send_events(exchange, reply, _story(exchange, reply.record), policy.redact)
+        await send_events(exchange, reply, _story(exchange, reply.record), policy.redact, CHAT.writer(request.body))
 
 
 async def embeddings(exchange: Exchange, policy: Policy) -> None:

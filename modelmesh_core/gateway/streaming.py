@@ -3,44 +3,38 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 
 import orjson
 
+from ..dialects import StreamWriter
 from ..execution import StreamingReply
-from ..wire.messages import StreamEvent
 from .errors import error_answer
 from .exchange import Exchange, HeaderList
 from .redaction import Redactor
 from .refusals import Refusal
 
-DONE = b"data: [DONE]\n\n"
 
-
-async def send_events(exchange: Exchange, reply: StreamingReply, headers: HeaderList, redact: Redactor) -> None:
+async def send_events(
+    exchange: Exchange, reply: StreamingReply, headers: HeaderList, redact: Redactor, writer: StreamWriter
+) -> None:
     """Hand every batch on as it comes.
 
-    Ends in ``[DONE]`` if the answer is whole; otherwise in an error event, and never in ``[DONE]``. However it ends,
-    the upstream call is closed.
+    Ends in the dialect's end mark if the answer is whole; otherwise in its error event, and never in the end mark.
+    However it ends, the upstream call is closed.
     """
     try:
         await exchange.start_stream(headers)
         while events := await reply.read():
-            await exchange.send_piece(as_sse(events))
-        await exchange.end_stream(DONE)
+            piece = writer.write(events)
+            if piece:
+                await exchange.send_piece(piece)
+        await exchange.end_stream(writer.end())
     except (Exception, asyncio.CancelledError) as error:
         if exchange.client_gone:
             raise
         is_cut = isinstance(error, asyncio.CancelledError)
         cause = Refusal(503, "the gateway is shutting down", code="shutting_down") if is_cut else error
-        await exchange.end_stream(b"data: " + error_answer(cause, exchange, redact).body + b"\n\n")
+        told = orjson.loads(error_answer(cause, exchange, redact).body)["error"]
+        await exchange.end_stream(writer.fail(told))
     finally:
         await asyncio.shield(reply.aclose())
-
-
-def as_sse(events: Sequence[StreamEvent]) -> bytes:
-    """The events that arrived together, as one piece. What came in the right shape goes on unread."""
-    parts: list[bytes] = []
-    for event in events:
-        parts += (b"data: ", event.raw if event.raw is not None else orjson.dumps(event.chunk), b"\n\n")
-    return b"".join(parts)
