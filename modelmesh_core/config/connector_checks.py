@@ -89,21 +89,19 @@ def _check_provider(review: Review, name: str, provider: ProviderConfig) -> Prov
 
 
 def _default_connector(review: Review, name: str) -> tuple[str, ProviderConnector | None]:
-    """The connector that an entry's name stands for: an id, a vendor, or a connector's default name."""
+    """The connector that an entry's name stands for: a vendor, a connector's default name, or an id."""
     place = ("providers", name)
-    registry = review.registry
-    try:
-        return review.load(ProviderConnector, "provider", registry.resolve_id("provider", name[:100]), *place)
-    except ConnectorError as error:
-        refusal = f"the key connector is missing: {error}"
-    known = [info.id for info in registry.list_connectors("provider")]
+    known = [info.id for info in review.registry.list_connectors("provider")]
     fitting = [connector_id for connector_id in known if connector_id.partition(".")[0] == name]
     if len(fitting) != 1:
         fitting = [info for info in known if _default_name(review, info) == name]
     if len(fitting) == 1:
         return review.load(ProviderConnector, "provider", fitting[0], *place)
-    review.report(refusal, *place, at_key=True)
-    return name, None
+    try:
+        return review.load(ProviderConnector, "provider", review.registry.resolve_id("provider", name[:100]), *place)
+    except ConnectorError as error:
+        review.report(f"the key connector is missing: {error}", *place, at_key=True)
+        return name, None
 
 
 def _default_name(review: Review, connector_id: str) -> str:

@@ -165,11 +165,14 @@ class _Maker:
         """An entry without ``connector`` is known by its name."""
         general = self._define("ProviderConfig", lambda: self._with_options(ProviderConfig, "provider"))
         named: dict[str, list[Schema]] = {}
+        spelt: dict[str, list[Schema]] = {}
         for connector_id, record in self._records("provider").items():
-            name = getattr(record, "default_name", "") or connector_id.partition(".")[0]
             variant = self._variant(ProviderConfig, "provider", connector_id, record)
-            for spelling in dict.fromkeys([name, *self._spellings("provider", connector_id)]):
-                named.setdefault(spelling, []).append(variant)
+            name = getattr(record, "default_name", "") or connector_id.partition(".")[0]
+            named.setdefault(name, []).append(variant)
+            for spelling in self._spellings("provider", connector_id):
+                spelt.setdefault(spelling, []).append(variant)
+        named = {**spelt, **named}
         properties = {
             name: {"if": {"required": ["connector"]}, "then": general, "else": variants[0]}
             for name, variants in named.items()

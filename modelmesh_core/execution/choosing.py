@@ -145,7 +145,7 @@ class Choice:
                 theirs = other.constraints.context_window
                 if window is not None and theirs is not None and theirs <= window:
                     self.exclude(other.id, f"its context window of {theirs} tokens is no larger")
-        if failure is not None and failure.kind in _OF_THE_ACCOUNT:
+        if failure is not None and (failure.kind in _OF_THE_ACCOUNT or self._is_suspect(model.provider)):
             for other in members:
                 if other.provider == model.provider:
                     self.put_last(other.id, f"its provider failed in this request ({failure.kind.value})")
@@ -153,6 +153,13 @@ class Choice:
             for other in members:
                 if other.provider != model.provider:
                     self.exclude(other.id, "is outside the retry scope same_provider")
+
+    def _is_suspect(self, provider: str) -> bool:
+        """Whether several of its models failed in this request: the account is to blame rather than each of them.
+
+        Otherwise one account with many models could use up all rotations.
+        """
+        return len({failed.model for failed in self.failed if failed.provider == provider}) > 1
 
     def prefer(self, feature: str, why: str) -> None:
         """Put every model without ``feature`` last."""

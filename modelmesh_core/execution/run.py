@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
@@ -285,7 +286,8 @@ class Run(Generic[T]):
             status = 429
         elif kinds == {FailureKind.TIMEOUT}:
             status = 504
-        story = "; ".join(f"{e.model} at {e.provider}: {e.message}" for e in self._errors)
+        told = Counter(f"{error.model} at {error.provider}: {error.message}" for error in self._errors)
+        story = "; ".join(text if times == 1 else f"{text} ({times} times)" for text, times in told.items())
         exhausted = AllProvidersExhaustedError(
             f"all {len(self._errors)} attempts for {self._request.model!r} failed, and {why}: {story}.",
             self.record.attempts,

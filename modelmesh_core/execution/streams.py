@@ -76,7 +76,7 @@ class OpenStream:
             return None
 
     def _noted(self, batch: Sequence[StreamEvent] | None) -> Sequence[StreamEvent] | None:
-        for event in batch or ():
+        for place, event in enumerate(batch or ()):
             if event.finish_reason is not None:
                 self.finish_reason = event.finish_reason
             if event.usage is not None:
@@ -85,6 +85,7 @@ class OpenStream:
                 self._content_events += 1
             elif event.kind is EventKind.DONE:
                 self.is_ended = True
+                return batch[: place + 1] if batch is not None else None  # what follows an end mark is no answer
             elif event.kind is EventKind.ERROR and event.error is not None and not self.is_whole:
                 raise event.error
         return batch

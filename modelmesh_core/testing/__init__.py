@@ -1,4 +1,4 @@
-"""What plugin authors use: a fake clock, scripted providers, and conformance suites.
+"""What plugin authors use: a fake clock, scripted providers, faulty providers, and conformance suites.
 
     from modelmesh_core import ModelMesh
     from modelmesh_core.testing import FakeUpstream, answers
@@ -16,8 +16,15 @@ from importlib import import_module
 from typing import Any
 
 FACE = {
+    "FAULTS": ".faults",
     "FakeClock": ".clock",
     "FakeUpstream": ".upstream",
+    "Fault": ".faults",
+    "FaultyProvider": ".faults",
+    "SeenRequest": ".faults",
+    "answer_to": ".faults",
+    "embedding_of": ".faults",
+    "tool_arguments_for": ".faults",
     "DictStorage": ".storage",
     "ObservabilityConformance": ".conformance",
     "SecretStoreConformance": ".conformance",
