@@ -92,10 +92,8 @@ class HttpxTransport:
         return HttpxBody(response, pool, transport, request, timeouts, self._options, phase.started)
 
     async def aclose(self) -> None:
-        """Close every connection of the running loop."""
-        pool = self._pools.pop_current()
-        if pool is not None:
-            await pool.aclose()
+        """Close every connection, each in its own loop."""
+        await self._pools.close_all(HttpxPool.aclose)
 
 
 async def _exchange(

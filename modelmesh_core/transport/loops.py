@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
 ClientT = TypeVar("ClientT")
+PATIENCE = 1.0
+"""Seconds to wait for other loops to close what is theirs."""
+
+
+async def _closed(close: Callable[[ClientT], Awaitable[None]], client: ClientT) -> None:
+    await close(client)
 
 
 class LoopClients(Generic[ClientT]):
@@ -34,9 +40,27 @@ class LoopClients(Generic[ClientT]):
         client = self._clients[loop] = self._make()
         return client
 
-    def pop_current(self) -> ClientT | None:
-        """The running loop's client, which the caller now closes."""
-        return self._clients.pop(asyncio.get_running_loop(), None)
+    async def close_all(self, close: Callable[[ClientT], Awaitable[None]]) -> None:
+        """Forget the clients of all loops, and close each in the loop that it belongs to.
+
+        A loop that is too busy to answer closes its own when it comes to it; it is not waited for.
+        """
+        elsewhere: list[asyncio.Future[None]] = []
+        running = asyncio.get_running_loop()
+        own: ClientT | None = None
+        for loop in list(self._clients):
+            client = self._clients.pop(loop, None)
+            if client is None or loop.is_closed():
+                continue
+            if loop is running:
+                own = client
+            elif loop.is_running():
+                closing = asyncio.run_coroutine_threadsafe(_closed(close, client), loop)
+                elsewhere.append(asyncio.wrap_future(closing))
+        if own is not None:
+            await close(own)
+        if elsewhere:
+            await asyncio.wait(elsewhere, timeout=PATIENCE)
 
     def __len__(self) -> int:
         return len(self._clients)

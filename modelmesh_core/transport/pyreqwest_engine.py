@@ -62,6 +62,11 @@ MAX_CLIENTS = 4
 """Clients of one loop, which differ in the limits that reqwest knows only by client."""
 
 
+async def _close(clients: list[_LimitedClient]) -> None:
+    for client in clients:
+        await client.engine.close()
+
+
 class PyreqwestTransport:
     """HTTP over pyreqwest. Raises ConfigurationError when ``options`` name a proxy or a ``ca_file`` it cannot use."""
 
@@ -92,11 +97,10 @@ class PyreqwestTransport:
         return await self._open(request, timeouts)
 
     async def aclose(self) -> None:
-        """Close every connection of the running loop's clients."""
+        """Close every connection, each in its own loop."""
         if self._substitute is not None:
             await self._substitute.aclose()
-        for client in self._clients.pop_current() or ():
-            await client.engine.close()
+        await self._clients.close_all(_close)
 
     async def _open(self, request: HttpRequest, timeouts: HttpTimeouts) -> PyreqwestBody:
         loop = asyncio.get_running_loop()

@@ -187,8 +187,16 @@ def test_an_outage_puts_the_whole_provider_aside_where_the_pool_asks_for_it(make
     mesh = make_mesh(
         config("a.one", "a.two", "a.three", "b.four", pool={"provider_deactivation": ["on_api_outage"], **ONE_TRY})
     )
+    ask(mesh)  # two of its models fail, and the third is put last
     ask(mesh)
     assert {s.status.value for s in mesh.pool_status()["chat"] if s.provider == "a"} == {"standby"}
+
+
+def test_an_account_of_many_models_does_not_use_up_the_rotations(make_mesh, upstream):
+    upstream.script(A, [answers.error(500)])
+    upstream.script(B, [answers.chat("from b")])
+    reply = ask(make_mesh(config(*[f"a.m{number}" for number in range(9)], "b.x", pool=ONE_TRY)))
+    assert [attempt.model for attempt in reply.modelmesh.attempts] == ["a.m0", "a.m1", "b.x"]
 
 
 def test_one_successful_probe_ends_an_outage_for_all_of_the_providers_models(make_mesh, upstream):

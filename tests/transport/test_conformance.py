@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import threading
 import zlib
 
 import pytest
@@ -249,12 +250,33 @@ async def test_one_transport_serves_loops_of_several_threads_at_once(transport):
     async with Loopback() as server:
 
         async def calls() -> list[int]:
-            statuses = [(await transport.send(get(server.url()), PATIENT)).status for _ in range(3)]
-            await transport.aclose()
-            return statuses
+            return [(await transport.send(get(server.url()), PATIENT)).status for _ in range(3)]
 
         results = await asyncio.gather(calls(), *(asyncio.to_thread(asyncio.run, calls()) for _ in range(2)))
-    assert results == [[200] * 3] * 3
+        assert results == [[200] * 3] * 3
+        await transport.aclose()
+
+
+async def test_closing_closes_the_connections_of_every_loop_that_still_runs(transport):
+    async with Loopback() as server:
+        used, may_end = threading.Event(), threading.Event()
+
+        async def call_and_stay() -> None:
+            await transport.send(get(server.url()), PATIENT)
+            used.set()
+            await asyncio.to_thread(may_end.wait, 5)
+
+        elsewhere = threading.Thread(target=asyncio.run, args=(call_and_stay(),))
+        elsewhere.start()
+        await asyncio.to_thread(used.wait, 5)
+        await transport.send(get(server.url()), PATIENT)
+        assert server.open_connections == 2
+        await transport.aclose()
+        async with asyncio.timeout(2):
+            while server.open_connections:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        may_end.set()
+        elsewhere.join()
 
 
 # --- bounds ----------------------------------------------------------------------------------------------------------
