@@ -1,0 +1,40 @@
+"""JSON Schema → the part of it that Bedrock's structured outputs take."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .shapes import Json, as_json, as_list, as_object, as_text
+
+_KEPT = ("$ref", "type", "enum", "const", "default", "title", "format")
+_COMBINED = {"anyOf": "anyOf", "oneOf": "anyOf", "allOf": "allOf"}
+_DEFINITIONS = ("$defs", "definitions")
+_UNSAID = frozenset({"$schema", "$id", "$comment", "strict", "additionalProperties", "examples", "nullable"})
+_FORMATS = frozenset({"date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"})
+
+
+def strict_schema(schema: Any) -> Json:
+    """``schema`` with every object closed; limits that the vendor refuses are told in the description instead."""
+    source = as_object(schema)
+    made: Json = {key: source[key] for key in _KEPT if key in source}
+    if made.get("format") not in _FORMATS:
+        made.pop("format", None)
+    for key in _DEFINITIONS:
+        if key in source:
+            made[key] = {name: strict_schema(one) for name, one in as_object(source[key]).items()}
+    for key, name in _COMBINED.items():
+        if key in source:
+            made[name] = [strict_schema(one) for one in as_list(source[key])]
+    if "properties" in source or source.get("type") == "object":
+        made["properties"] = {name: strict_schema(one) for name, one in as_object(source.get("properties")).items()}
+        made["additionalProperties"] = False
+        if "required" in source:
+            made["required"] = source["required"]
+    if "items" in source:
+        made["items"] = strict_schema(source["items"])
+    if source.get("minItems") in (0, 1):
+        made["minItems"] = source["minItems"]
+    known = {*made, *_COMBINED, *_UNSAID, "description"}
+    limits = ", ".join(f"{key}: {as_json(value)}" for key, value in source.items() if key not in known)
+    told = "\n\n".join(part for part in (as_text(source.get("description")), limits and f"{{{limits}}}") if part)
+    return {**made, "description": told} if told else made
