@@ -120,6 +120,7 @@ FACE = {
         "Delivery",
         "Dialect",
         "EventKind",
+        "Headroom",
         "LimitReport",
         "Operation",
         "Reply",

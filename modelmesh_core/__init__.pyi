@@ -156,6 +156,7 @@ from .wire.messages import (
     Delivery as Delivery,
     Dialect as Dialect,
     EventKind as EventKind,
+    Headroom as Headroom,
     LimitReport as LimitReport,
     Operation as Operation,
     Reply as Reply,

@@ -53,6 +53,7 @@ FACE = [
     "FailureKind",
     "Flow",
     "Headers",
+    "Headroom",
     "HedgeSettings",
     "HttpProvider",
     "HttpRequest",

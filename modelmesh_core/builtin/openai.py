@@ -15,5 +15,5 @@ def provider_connectors() -> Iterable[ProviderConnector]:
         models=lambda: read_catalogue("modelmesh_core.builtin", "openai_models.toml"),
         environment=EnvironmentKey(api_key=("OPENAI_API_KEY",), base_url=("OPENAI_BASE_URL",)),
         default_base_url="https://api.openai.com/v1",
-        description="OpenAI: chat completions and embeddings.",
+        description="OpenAI: chat, embeddings, images, speech, transcription, moderation.",
     )

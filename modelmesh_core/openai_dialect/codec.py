@@ -1,83 +1,169 @@
-"""Bodies of the OpenAI dialect: the caller's dict → bytes, a reply's bytes → Reply."""
+"""Replies of the OpenAI dialect: a response's bytes → Reply."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import base64
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-import orjson
+import attrs
 
 from ..errors import Failure, FailureKind, provider_error
 from ..interfaces.provider import ProviderCall
 from ..wire.http import HttpResponse
-from ..wire.messages import Body, Reply
+from ..wire.messages import Body, Reply, Usage
 from .errors import error_object, failure_of_error
 from .limits import headroom_of
 from .shapes import as_list, as_object, as_text
 from .usage import usage_of
 
-_NO_MARK: Mapping[str, Any] = MappingProxyType({})
+_TEXTS = frozenset({"text", "srt", "vtt"})
+"""Formats of a transcript that are no JSON."""
+_SOUNDS = {"wav": "audio/wav", "flac": "audio/flac", "opus": "audio/ogg", "aac": "audio/aac", "pcm": "audio/pcm"}
 
 
-def encode_body(call: ProviderCall, prefill_mark: Mapping[str, Any] = _NO_MARK) -> bytes:
-    """The caller's body with ``model`` replaced, and for a stream what makes it one that reports its usage.
-
-    ``prefill_mark``: what the vendor wants on a last message that is to be continued.
-
-    Raises ProviderError of kind INVALID_REQUEST for what JSON cannot hold.
-    """
-    body = {**call.body, "model": call.upstream_model}
-    if call.prefill is not None:
-        begun = {"role": "assistant", "content": call.prefill, **prefill_mark}
-        body["messages"] = [*as_list(body.get("messages")), begun]
-    if call.stream:
-        body["stream"] = True
-        body["stream_options"] = {**as_object(body.get("stream_options")), "include_usage": True}
-    else:
-        body.pop("stream", None)
-        body.pop("stream_options", None)
-    try:
-        return orjson.dumps(body)
-    except TypeError as error:
-        message = f"the request body cannot be written as JSON: {error}"
-        raise provider_error(Failure(FailureKind.INVALID_REQUEST, message, status=400)) from error
-
-
-def decode_chat(response: HttpResponse) -> Reply:
-    """A whole chat completion. Raises ProviderError for an error in its place, or a body without choices."""
-    body = _answer(response, "choices")
-    choice = as_object(as_list(body["choices"])[0])
-    if choice.get("finish_reason") == "error":
-        raise provider_error(failure_of_error(as_object(choice.get("error")), body))
-    return _reply(response, body, as_text(choice.get("finish_reason")))
-
-
-def decode_embeddings(response: HttpResponse) -> Reply:
-    """Embeddings. Raises ProviderError for an error in their place, or a body without data."""
-    return _reply(response, _answer(response, "data"), None)
-
-
-def _answer(response: HttpResponse, key: str) -> Body:
-    """The decoded body, whose ``key`` holds a list with at least one item."""
-    decoded: Any = response.json()
-    error = error_object(decoded)
-    if error is not None:
-        raise provider_error(failure_of_error(error, decoded))
-    body = as_object(decoded)
-    if not as_list(body.get(key)):
-        found = ", ".join(list(body)[:8]) or type(decoded).__name__
-        message = f"HTTP {response.status} with a body that has no {key} (it has: {found})"
-        raise provider_error(Failure(FailureKind.UNDECODABLE, message, status=response.status, body=decoded))
+def unchanged(body: Body) -> Body:
+    """The translation for vendors that need none."""
     return body
 
 
-def _reply(response: HttpResponse, body: Body, finish_reason: str | None) -> Reply:
+@attrs.frozen
+class Reading:
+    """How a vendor's answers are to be read."""
+
+    translate: Callable[[Body], Body] = unchanged
+    """What an answer becomes before it is read; the same object where nothing is to be changed."""
+    codes: Mapping[str, FailureKind] = MappingProxyType({})
+    """The vendor's own error codes, in lower case."""
+
+
+PLAIN = Reading()
+
+
+def decode_chat(response: HttpResponse, reading: Reading = PLAIN) -> Reply:
+    """A whole chat completion. Raises ProviderError for an error in its place, or a body without choices."""
+    decoded, body = _answer(response, "choices", reading)
+    choice = as_object(as_list(body["choices"])[0])
+    if choice.get("finish_reason") == "error":
+        raise provider_error(failure_of_error(as_object(choice.get("error")), decoded, reading.codes))
+    return _reply(response, decoded, body, as_text(choice.get("finish_reason")))
+
+
+def decode_embeddings(call: ProviderCall, response: HttpResponse, reading: Reading) -> Reply:
+    """Embeddings. Raises ProviderError for an error in their place, or a body without data."""
+    return _reply(response, *_answer(response, "data", reading))
+
+
+def decode_moderation(call: ProviderCall, response: HttpResponse, reading: Reading) -> Reply:
+    """What each input was found to be. Raises ProviderError for an error in their place, or a body without results."""
+    return _reply(response, *_answer(response, "results", reading))
+
+
+def decode_ranking(call: ProviderCall, response: HttpResponse, reading: Reading) -> Reply:
+    """A ranking, under whatever name its server gives it; a document is an object with ``text``."""
+
+    def ranked(body: Body) -> Body:
+        return _ranking(reading.translate(body))
+
+    return _reply(response, *_answer(response, "results", attrs.evolve(reading, translate=ranked)))
+
+
+def decode_images(call: ProviderCall, response: HttpResponse, reading: Reading) -> Reply:
+    """Pictures; their number is part of the usage."""
+    reply = _reply(response, *_answer(response, "data", reading))
+    usage = attrs.evolve(reply.usage or Usage(), images=len(as_list(reply.body["data"])))
+    return attrs.evolve(reply, usage=usage)
+
+
+def decode_speech(call: ProviderCall, response: HttpResponse, reading: Reading) -> Reply:
+    """Sound: the body itself, or ``audio`` in base64. Raises ProviderError for anything else in its place."""
+    media_type = _media_type(response)
+    spoken = call.body.get("input")
+    usage = Usage(characters=len(spoken) if isinstance(spoken, str) else 0)
+    content, reported = response.body, None
+    if media_type.endswith("json"):
+        _, body = _answer(response, "audio", reading, required=str)
+        content, reported = _from_base64(body["audio"]), usage_of(body.get("usage"))
+        media_type = _SOUNDS.get(str(call.body.get("response_format")), "audio/mpeg")
+    if not content or media_type.startswith("text/"):
+        message = f"HTTP {response.status} with no sound in it ({media_type or 'no type'}, {len(response.body)} bytes)"
+        raise provider_error(Failure(FailureKind.UNDECODABLE, message, status=response.status))
+    return Reply(
+        usage=usage if reported is None else attrs.evolve(reported, characters=usage.characters),
+        headroom=headroom_of(response.headers, response.received_at),
+        headers=response.headers,
+        content=content,
+        media_type=media_type or "application/octet-stream",
+    )
+
+
+def decode_transcription(call: ProviderCall, response: HttpResponse, reading: Reading) -> Reply:
+    """A transcript. In the formats that are no JSON it is ``text`` as well as ``content``."""
+    media_type = _media_type(response)
+    asked_text = call.body.get("response_format") in _TEXTS
+    if not asked_text or media_type == "text/html" or response.body.lstrip()[:9] == b'{"error":':
+        decoded, body = _answer(response, "text", reading, required=str)
+        reply = _reply(response, decoded, body)
+        usage = reply.usage or usage_of({"type": "duration", "seconds": body.get("duration")})
+        return attrs.evolve(reply, usage=usage if usage != Usage() else None)
+    return Reply(
+        body={"text": response.body.decode("utf-8", "replace")},
+        headroom=headroom_of(response.headers, response.received_at),
+        headers=response.headers,
+        content=response.body,
+        media_type=media_type or "text/plain",
+    )
+
+
+def _ranking(body: Body) -> Body:
+    rows = as_list(body.get("results")) or as_list(body.get("data"))
+    ranked = [_ranked(as_object(row)) for row in rows]
+    return body if ranked == as_list(body.get("results")) else {**body, "results": ranked}
+
+
+def _ranked(row: Body) -> Body:
+    if "relevance_score" not in row and "score" in row:
+        row = {**row, "relevance_score": row["score"]}
+    document = row.get("document")
+    return {**row, "document": {"text": document}} if isinstance(document, str) else row
+
+
+def _from_base64(text: str) -> bytes:
+    try:
+        return base64.b64decode(text)
+    except ValueError:
+        return b""
+
+
+def _media_type(response: HttpResponse) -> str:
+    return response.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def _answer(response: HttpResponse, key: str, reading: Reading, required: type = list) -> tuple[Body, Body]:
+    """The decoded body, and what it is in this dialect: ``key`` holds a list with at least one item, or a text."""
+    decoded: Any = response.json()
+    translated: Any = decoded
+    if (given := as_object(decoded)) and error_object(given) is None:
+        translated = reading.translate(given)
+    error = error_object(translated)
+    if error is not None:
+        raise provider_error(failure_of_error(error, decoded, reading.codes))
+    body = as_object(translated)
+    held = body.get(key)
+    if not isinstance(held, required) or held == []:
+        found = ", ".join(list(body)[:8]) or type(decoded).__name__
+        message = f"HTTP {response.status} with a body that has no {key} (it has: {found})"
+        raise provider_error(Failure(FailureKind.UNDECODABLE, message, status=response.status, body=decoded))
+    return as_object(decoded), body
+
+
+def _reply(response: HttpResponse, decoded: Body, body: Body, finish_reason: str | None = None) -> Reply:
     return Reply(
         body=body,
         usage=usage_of(body.get("usage")),
         finish_reason=finish_reason,
         headroom=headroom_of(response.headers, response.received_at),
         headers=response.headers,
-        raw=response.body,
+        raw=response.body if body is decoded else None,
     )

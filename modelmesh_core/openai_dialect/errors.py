@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import attrs
@@ -66,18 +68,23 @@ _REFUSED = re.compile(
     r"content management policy|violat\w+ (?:our|the) (?:usage|content) polic|rejected .{0,40}safety system",
     re.IGNORECASE,
 )
+_WRONG_KEY = re.compile(r"(?:incorrect|invalid) api key|api key (?:is )?(?:not valid|invalid)", re.IGNORECASE)
 _TEXT_DECIDES = frozenset({400, 413, 422, 429})
 """Statuses whose meaning the message may narrow."""
 
+_NONE: Mapping[str, FailureKind] = MappingProxyType({})
 _WAITS = frozenset({FailureKind.RATE_LIMIT, FailureKind.QUOTA, FailureKind.SERVER})
 _EXCERPT = 300
 
 
-def failure_of_response(response: HttpResponse) -> Failure:
-    """What an HTTP response that is no success means. Its body is kept for the caller."""
+def failure_of_response(response: HttpResponse, codes: Mapping[str, FailureKind] = _NONE) -> Failure:
+    """What an HTTP response that is no success means. Its body is kept for the caller.
+
+    ``codes`` are the vendor's own, in lower case; they win over everything else.
+    """
     body = _decoded(response)
     described = error_object(body) or as_object(body)
-    failure = _failure(described, body, response.status)
+    failure = _failure(described, body, response.status, codes)
     if failure.message == "":
         failure = attrs.evolve(failure, message=_without_message(response))
     wait = None
@@ -89,9 +96,9 @@ def failure_of_response(response: HttpResponse) -> Failure:
     return attrs.evolve(failure, retry_after=wait)
 
 
-def failure_of_error(error: dict[str, Any], body: Any) -> Failure:
+def failure_of_error(error: dict[str, Any], body: Any, codes: Mapping[str, FailureKind] = _NONE) -> Failure:
     """What an error object that came with a success status means: in a stream, or in place of an answer."""
-    failure = _failure(error, body, _status_within(error))
+    failure = _failure(error, body, _status_within(error), codes)
     return (
         failure if failure.message else attrs.evolve(failure, message="the provider reported an error without a text")
     )
@@ -102,17 +109,20 @@ def error_object(payload: Any) -> dict[str, Any] | None:
     body = as_object(payload)
     error = body.get("error")
     if isinstance(error, str) and error:
-        return {"message": error}
+        return {**body, "message": error}
     if error:
         return as_object(error)
     return body if "error" in (body.get("object"), body.get("type")) else None
 
 
-def _failure(error: dict[str, Any], body: Any, status: int | None) -> Failure:
+def _failure(error: dict[str, Any], body: Any, status: int | None, known: Mapping[str, FailureKind]) -> Failure:
     message = _message(error)
     own = [as_text(error.get("code")), as_text(error.get("type")), as_text(_inner_code(error))]
     codes = [code for code in own if code]
-    kind = _kind(status, [code.lower() for code in codes], message)
+    number = error.get("code")
+    written = [*codes, str(number)] if isinstance(number, int) else codes
+    own_kind = next((known[code.lower()] for code in written if code.lower() in known), None)
+    kind = own_kind or _kind(status, [code.lower() for code in codes], message)
     return Failure(
         kind,
         message,
@@ -132,6 +142,8 @@ def _kind(status: int | None, codes: list[str], message: str) -> FailureKind:
             return FailureKind.CONTEXT_LENGTH
         if _REFUSED.search(message):
             return FailureKind.CONTENT_FILTER
+        if _WRONG_KEY.search(message):
+            return FailureKind.AUTHENTICATION
     if status is None:
         return next((_WITHOUT_STATUS[code] for code in codes if code in _WITHOUT_STATUS), FailureKind.SERVER)
     if status in _BY_STATUS:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,60 +12,140 @@ import attrs
 
 from ..catalogue.definitions import Constraints
 from ..errors import Failure, FailureKind, ProviderError, provider_error
-from ..interfaces.provider import CatalogueModel, Flow, HttpProvider, ProviderCall, ProviderSettings
+from ..interfaces.provider import CatalogueModel, Flow, HttpProvider, ProviderCall, ProviderSettings, StreamDecoder
 from ..values import Secret
 from ..wire.http import HttpRequest, HttpResponse
-from ..wire.messages import Operation
-from .codec import decode_chat, decode_embeddings, encode_body
+from ..wire.messages import Body, Headroom, Operation, Reply
+from .codec import Reading
 from .errors import failure_of_response
 from .limits import headroom_of
+from .operations import EXCHANGES, Exchange
+from .requests import EDITS, is_edit, prefilled
 from .shapes import as_count, as_list, as_object, as_text
 from .stream import OpenAIStreamDecoder, WholeReplyDecoder
+from .typed_stream import SoundStreamDecoder, TypedStreamDecoder
 
-_PATHS = {Operation.CHAT: "/chat/completions", Operation.EMBEDDINGS: "/embeddings"}
+SHORTEST_KEY = 6
+"""Characters. Shorter ones, as local servers take them, are no secrets and would be found inside ordinary words."""
 _CONTEXT_KEYS = ("context_length", "context_window", "max_model_len", "max_context_length")
 
 
 class OpenAICompatible(HttpProvider):
-    """An account at a server that speaks the OpenAI dialect: chat completions, embeddings, and the list of models.
+    """An account at a server that speaks the OpenAI dialect.
 
-    The caller's body is sent as it is; only ``model`` is replaced, and a stream is asked for its usage.
+    The caller's body is sent as it is; only ``model`` is replaced, and a stream is asked for its usage. A vendor that
+    differs is a subclass: attributes for what it lacks, methods for what it words in its own way.
     """
 
-    operations = frozenset(_PATHS)
+    operations = frozenset(EXCHANGES)
     prefill_mark: Mapping[str, Any] = MappingProxyType({})
     """What the vendor wants on a last message of the assistant that is to be continued, such as ``prefix: true``."""
+    paths: Mapping[Operation, str] = MappingProxyType({})
+    """Operations that the vendor has elsewhere, below the base URL."""
+    error_codes: Mapping[str, FailureKind] = MappingProxyType({})
+    """What the vendor's own error codes mean, in lower case, where they are not those of OpenAI."""
+    takes_stream_options = True
+    """Whether a stream may be asked for its usage; vendors that report it anyhow can refuse to be asked."""
 
     def __init__(self, settings: ProviderSettings) -> None:
         """Raises ValueError for a base URL that is missing or not absolute, or a key that no header can carry."""
-        self._name = settings.name
-        self._base_url = _checked_base_url(settings)
+        self.name = settings.name
+        self.base_url = _checked_base_url(settings)
         self._key = _checked_key(settings)
-        self._headers = _headers(settings, self._key)
-        self._get_headers = {name: value for name, value in self._headers.items() if name != "content-type"}
+        own = {name.lower(): _text(value) for name, value in settings.headers.items()}
+        self.headers = {**(self.key_header(self._key) if self._key else {}), **own}
+
+    # What a subclass may say otherwise
+
+    def key_header(self, key: str) -> Mapping[str, str]:
+        """The header, in lower case, that proves who asks."""
+        return {"authorization": f"Bearer {key}"}
+
+    def url(self, call: ProviderCall, path: str) -> str:
+        """Where ``call`` goes. ``path`` is its operation's; what of the model's name goes in has to be quoted."""
+        return self.base_url + path
+
+    def models_url(self) -> str:
+        """Where the models are listed."""
+        return self.base_url + "/models"
+
+    def prepare(self, call: ProviderCall) -> Body:
+        """The body for the vendor. ``call.body`` is not to be changed, nor anything in it."""
+        return {**call.body, "model": call.upstream_model}
+
+    def translate_reply(self, call: ProviderCall, body: Body) -> Body:
+        """A decoded whole answer in this dialect; the same object where nothing is to be changed.
+
+        An object under ``error`` in what is given back is raised as that error.
+        """
+        return body
+
+    def translate_chunks(self, call: ProviderCall) -> Callable[[Body], Body | None] | None:
+        """For one stream: what does the same with each of its chunks. None leaves a chunk out."""
+        return None
+
+    def limits(self, response: HttpResponse) -> Headroom:
+        """What the head of a response says of limits."""
+        return headroom_of(response.headers, response.received_at)
+
+    def failure(self, response: HttpResponse) -> Failure:
+        """What a response that is no success means."""
+        return failure_of_response(response, self.error_codes)
+
+    # The same for every vendor
 
     def execute(self, call: ProviderCall) -> Flow:
-        path = _PATHS.get(call.operation)
-        if path is None:
-            message = f"provider {self._name!r} speaks the OpenAI dialect, in which it cannot do {call.operation.value}"
+        exchange = EXCHANGES.get(call.operation) if call.operation in self.operations else None
+        if exchange is None:
+            message = f"provider {self.name!r} speaks the OpenAI dialect, in which it cannot do {call.operation.value}"
             raise provider_error(Failure(FailureKind.INVALID_REQUEST, message, status=400))
-        response = yield HttpRequest(
-            "POST", self._base_url + path, self._headers, encode_body(call, self.prefill_mark), call.stream
-        )
+        response = yield self._request(call, exchange)
         if not 200 <= response.status < 300:
-            raise self._error(response)
+            raise self.error(response)
         if call.stream:
-            whole = response.headers.get("content-type", "").startswith("application/json")
-            if whole:
-                return WholeReplyDecoder(response)
-            return OpenAIStreamDecoder(headroom_of(response.headers, response.received_at))
-        return decode_chat(response) if call.operation is Operation.CHAT else decode_embeddings(response)
+            return self._decoder(call, response, exchange)
+        reply = exchange.decode(call, response, self._reading(call))
+        return attrs.evolve(reply, headroom=self.limits(response))
+
+    def _request(self, call: ProviderCall, exchange: Exchange) -> HttpRequest:
+        body = prefilled(call, self.prepare(call), self.prefill_mark)
+        for name in ("stream", "stream_format") if call.operation is Operation.SPEECH else ("stream",):
+            body.pop(name, None)
+        options = as_object(body.pop("stream_options", None))
+        path = self.paths.get(call.operation, exchange.path)
+        if call.operation is Operation.IMAGES and is_edit(body):
+            path = self.paths.get(call.operation, EDITS)
+        if call.stream:
+            body.update(exchange.stream)
+        if call.stream and call.operation is Operation.CHAT and self.takes_stream_options:
+            body["stream_options"] = {**options, "include_usage": True}
+        media_type, content = exchange.encode(body)
+        headers = {"content-type": media_type, **self.headers}
+        if media_type.startswith("multipart/"):
+            headers["content-type"] = media_type  # names the boundary, so no header of the settings may replace it
+        return HttpRequest("POST", self.url(call, path), headers, content, call.stream)
+
+    def _reading(self, call: ProviderCall) -> Reading:
+        return Reading(partial(self.translate_reply, call), self.error_codes)
+
+    def _decoder(self, call: ProviderCall, response: HttpResponse, exchange: Exchange) -> StreamDecoder:
+        media_type = response.headers.get("content-type", "")
+        if media_type.startswith("application/json"):
+
+            def decode(whole: HttpResponse) -> Reply:
+                return exchange.decode(call, whole, self._reading(call))
+
+            return WholeReplyDecoder(response, decode, self.limits(response))
+        if call.operation is Operation.CHAT:
+            return OpenAIStreamDecoder(self.limits(response), self.translate_chunks(call), self.error_codes)
+        sound = media_type.startswith(("audio/", "application/octet-stream"))
+        return (SoundStreamDecoder if sound else TypedStreamDecoder)(self.limits(response))
 
     def list_models(self) -> Generator[HttpRequest, HttpResponse, Sequence[CatalogueModel]]:
         """What ``GET /models`` lists. It says what there is, not what each can do: ``capabilities`` stay empty."""
-        response = yield HttpRequest("GET", self._base_url + "/models", self._get_headers)
+        response = yield HttpRequest("GET", self.models_url(), self.headers)
         if not 200 <= response.status < 300:
-            raise self._error(response)
+            raise self.error(response)
         listing = response.json()
         rows = as_list(listing) or as_list(as_object(listing).get("data"))
         return [self._listed(row, identity) for row in map(as_object, rows) if (identity := as_text(row.get("id")))]
@@ -72,17 +153,18 @@ class OpenAICompatible(HttpProvider):
     def _listed(self, row: Mapping[str, object], identity: str) -> CatalogueModel:
         context = next((count for key in _CONTEXT_KEYS if (count := as_count(row.get(key)))), None)
         return CatalogueModel(
-            f"{self._name}.{identity}",
+            f"{self.name}.{identity}",
             capabilities=(),
             upstream_model=identity,
             constraints=Constraints(context_window=context),
-            source=f"{self._base_url}/models",
+            source=self.models_url(),
         )
 
-    def _error(self, response: HttpResponse) -> ProviderError:
-        if self._key:  # some servers quote the key that they refuse
+    def error(self, response: HttpResponse) -> ProviderError:
+        """What a response that is no success is to be raised as. It never holds the key."""
+        if len(self._key) >= SHORTEST_KEY:  # some servers quote the key that they refuse
             response = attrs.evolve(response, body=response.body.replace(self._key.encode(), b"***"))
-        return provider_error(failure_of_response(response))
+        return provider_error(self.failure(response))
 
 
 def _checked_base_url(settings: ProviderSettings) -> str:
@@ -110,10 +192,5 @@ def _checked_key(settings: ProviderSettings) -> str:
     return key
 
 
-def _headers(settings: ProviderSettings, key: str) -> dict[str, str]:
-    headers = {"content-type": "application/json"}
-    if key:
-        headers["authorization"] = f"Bearer {key}"
-    for name, value in settings.headers.items():
-        headers[name.lower()] = value.reveal() if isinstance(value, Secret) else value
-    return headers
+def _text(value: str | Secret) -> str:
+    return value.reveal() if isinstance(value, Secret) else value

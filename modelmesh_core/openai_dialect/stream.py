@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 import orjson
 
 from ..errors import Failure, FailureKind, ProviderError, provider_error
 from ..wire.http import HttpResponse
-from ..wire.messages import Body, EventKind, Headroom, StreamEvent, Usage
+from ..wire.messages import Body, EventKind, Headroom, Reply, StreamEvent, Usage
 from ..wire.sse import MAX_EVENT, SSEDecoder
-from .codec import decode_chat
+from .codec import PLAIN, decode_chat
 from .errors import error_object, failure_of_error
 from .folding import unfold_reply
 from .limits import headroom_of
@@ -22,7 +24,18 @@ class OpenAIStreamDecoder:
     An event that is no JSON object is skipped and counted in ``skipped``: one broken line does not lose an answer.
     """
 
-    def __init__(self, headroom: Headroom | None = None) -> None:
+    def __init__(
+        self,
+        headroom: Headroom | None = None,
+        translate: Callable[[Body], Body | None] | None = None,
+        codes: Mapping[str, FailureKind] = PLAIN.codes,
+    ) -> None:
+        """``translate`` makes a vendor's chunk one of this dialect; None of it leaves the chunk out.
+
+        ``codes`` are the vendor's own error codes, in lower case.
+        """
+        self._translate = translate
+        self._codes = codes
         self.headroom = headroom or {}
         """Limits as the head of the response reported them."""
         self.skipped = 0
@@ -43,7 +56,7 @@ class OpenAIStreamDecoder:
         usage = usage_of(chunk.get("usage"))
         error = error_object(chunk)
         if error is not None:
-            return _error(error, chunk, usage)
+            return self._error(error, chunk, usage)
         choices = as_list(chunk.get("choices"))
         if not choices:
             return StreamEvent(EventKind.USAGE if usage else EventKind.OPENING, chunk, raw=raw, usage=usage)
@@ -52,7 +65,7 @@ class OpenAIStreamDecoder:
             content = content or _has_content(choice)
             ending = as_text(choice.get("finish_reason"))
             if ending == "error":
-                return _error(as_object(choice.get("error")), chunk, usage)
+                return self._error(as_object(choice.get("error")), chunk, usage)
             index = as_count(choice.get("index"))
             self._ended[index] = bool(ending) or self._ended.get(index, False)
             reason = ending or reason
@@ -85,16 +98,29 @@ class OpenAIStreamDecoder:
             return None
         body = as_object(chunk)
         if name == "error":
-            return _error(error_object(body) or body, body, usage_of(body.get("usage")))
-        # A payload of several lines cannot be forwarded as one data line.
-        return self.event(body, None if b"\n" in payload else payload)
+            return self._error(error_object(body) or body, body, usage_of(body.get("usage")))
+        chunk = body if self._translate is None else self._translate(body)
+        if chunk is None:
+            return None
+        # What was changed is no longer what came, and a payload of several lines cannot be forwarded as one.
+        return self.event(chunk, payload if chunk is body and b"\n" not in payload else None)
+
+    def _error(self, error: Body, body: Body, usage: Usage | None) -> StreamEvent:
+        failure = failure_of_error(error, body, self._codes)
+        return StreamEvent(EventKind.ERROR, usage=usage, error=provider_error(failure))
 
 
 class WholeReplyDecoder:
     """For a server that answers a streamed request with one JSON body: the answer, or an error, as events."""
 
-    def __init__(self, response: HttpResponse) -> None:
-        self.headroom = headroom_of(response.headers, response.received_at)
+    def __init__(
+        self,
+        response: HttpResponse,
+        decode: Callable[[HttpResponse], Reply] = decode_chat,
+        headroom: Headroom | None = None,
+    ) -> None:
+        self.headroom = headroom_of(response.headers, response.received_at) if headroom is None else headroom
+        self._decode = decode
         self.skipped = 0
         self._response = response
         self._parts: list[bytes] = []
@@ -114,18 +140,15 @@ class WholeReplyDecoder:
             self._response.status, self._response.headers, b"".join(self._parts), self._response.received_at
         )
         try:
-            reply = decode_chat(response)
+            reply = self._decode(response)
         except ProviderError as error:
             return [StreamEvent(EventKind.ERROR, error=error)]
-        chunk = unfold_reply(reply.body)
-        return [StreamEvent(EventKind.CONTENT, chunk, usage=reply.usage, finish_reason=reply.finish_reason)]
+        chunk = unfold_reply(reply.body) if "choices" in reply.body else reply.body
+        reason = reply.finish_reason if "choices" in reply.body else "stop"
+        return [StreamEvent(EventKind.CONTENT, chunk, usage=reply.usage, finish_reason=reason)]
 
 
 def _has_content(choice: Body) -> bool:
     """Whether the delta says anything but who speaks: text, reasoning, refusal, tool calls, audio, or what is new."""
     delta = as_object(choice.get("delta"))
     return any(value and key != "role" for key, value in delta.items())
-
-
-def _error(error: Body, body: Body, usage: Usage | None) -> StreamEvent:
-    return StreamEvent(EventKind.ERROR, usage=usage, error=provider_error(failure_of_error(error, body)))

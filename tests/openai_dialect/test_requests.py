@@ -55,8 +55,8 @@ def test_embeddings_go_to_their_own_path():
 
 
 def test_an_operation_outside_the_dialect_is_refused(chat):
-    with pytest.raises(ProviderError, match="cannot do speech"):
-        made(ProviderCall(Operation.SPEECH, "m", {}))
+    with pytest.raises(ProviderError, match="cannot do search"):
+        made(ProviderCall(Operation.SEARCH, "m", {}))
 
 
 def test_what_json_cannot_hold_is_the_callers_fault(chat):

@@ -1,0 +1,84 @@
+"""A call → what is sent: JSON, or a form where there are files."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from ..errors import Failure, FailureKind, provider_error
+from ..interfaces.provider import ProviderCall
+from ..wire.messages import Body
+from .media_files import file_part, is_file
+from .multipart import FilePart, encode_form
+from .shapes import as_list
+
+JSON = "application/json"
+EDITS = "/images/edits"
+_PICTURES = ("image", "images", "mask")
+Encoded = tuple[str, bytes]
+"""A content type and a body."""
+
+
+def encode_json(body: Body) -> Encoded:
+    """Raises ProviderError of kind INVALID_REQUEST for what JSON cannot hold."""
+    try:
+        return JSON, orjson.dumps(body)
+    except TypeError as error:
+        message = f"the request body cannot be written as JSON: {error}"
+        raise provider_error(Failure(FailureKind.INVALID_REQUEST, message, status=400)) from error
+
+
+def encode_transcription(body: Body) -> Encoded:
+    """A form with the audio last, as some servers read it while it comes."""
+    audio = file_part(body.get("file"), "file", body.get("filename"), body.get("media_type"))
+    fields = [field for name, value in body.items() if name not in _OF_THE_FILE for field in _form_fields(name, value)]
+    return encode_form([*fields, ("file", audio)])
+
+
+_OF_THE_FILE = frozenset({"file", "filename", "media_type"})
+
+
+def encode_images(body: Body) -> Encoded:
+    """JSON, or for pictures whose bytes are at hand a form."""
+    if not is_edit(body) or not all(is_file(one) for name in _PICTURES for one in _several(body.get(name))):
+        return encode_json(body)
+    fields: list[tuple[str, str | FilePart]] = []
+    for name, value in body.items():
+        if name not in _PICTURES:
+            fields.extend(_form_fields(name, value))
+            continue
+        parts = [file_part(one, name) for one in _several(value)]
+        field = f"{name}[]" if len(parts) > 1 else name
+        fields.extend((field, part) for part in parts)
+    return encode_form(fields)
+
+
+def is_edit(body: Body) -> bool:
+    """Whether an image request works on pictures that it brings."""
+    return any(body.get(name) for name in ("image", "images"))
+
+
+def prefilled(call: ProviderCall, body: Body, mark: Any) -> Body:
+    """``body`` with the message that is to be continued, if there is one."""
+    if call.prefill is None:
+        return body
+    begun = {"role": "assistant", "content": call.prefill, **mark}
+    return {**body, "messages": [*as_list(body.get("messages")), begun]}
+
+
+def _several(value: Any) -> list[Any]:
+    if value is None:
+        return []
+    return as_list(value) if isinstance(value, list) else [value]
+
+
+def _form_fields(name: str, value: Any) -> list[tuple[str, str]]:
+    """A JSON value as form fields: items of a list one by one, objects as JSON text."""
+    if isinstance(value, list):
+        return [(f"{name}[]", _form_text(item)) for item in as_list(value)]
+    return [] if value is None else [(name, _form_text(value))]
+
+
+def _form_text(value: Any) -> str:
+    return value if isinstance(value, str) else encode_json(value)[1].decode()
