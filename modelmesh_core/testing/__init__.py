@@ -29,6 +29,9 @@ FACE = {
     "ObservabilityConformance": ".conformance",
     "SecretStoreConformance": ".conformance",
     "StorageConformance": ".conformance",
+    "Replayed": ".replaying",
+    "replay": ".replaying",
+    "replay_file": ".replaying",
 }
 __all__ = sorted(["answers", *FACE])  # pyright: ignore[reportUnsupportedDunderAll]
 

@@ -135,7 +135,7 @@ class _Stage:
         """The text that the caller read, the error that ended it if any, and the record."""
         pieces: list[str] = []
         record = None
-        chat = mesh.get_client().chat.completions
+        chat: Any = mesh.get_client().chat.completions  # its replies are the provider's own dicts
         body: dict[str, Any] = {"model": self.pool, "messages": [{"role": "user", "content": PROMPT}]}
         try:
             if delivery == "whole":
@@ -247,7 +247,8 @@ def _document(
     raw = rehearsal.config.to_dict()
     patience = rehearsal.patience
     timeout = {"connect": max(patience, 1.0), "first_byte": patience, "idle": patience, "total": rehearsal.deadline}
-    settings = dict(cast(Mapping[str, Any], (raw.get("pools") or {}).get(pool) or {}))
+    pools = cast(Mapping[str, Any], raw.get("pools") or {})
+    settings = dict(cast(Mapping[str, Any], pools.get(pool) or {}))
     settings |= {"deadline": rehearsal.deadline, "on_exhausted": "error"}
     retry = dict(cast(Mapping[str, Any], settings.get("retry") or {}))
     retry["ttft_timeout"] = min(patience * 2, rehearsal.deadline)

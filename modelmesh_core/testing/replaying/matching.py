@@ -1,0 +1,190 @@
+"""Which connector a recording calls for: the one that would have sent its request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import attrs
+
+from ...errors import ModelMeshError
+from ...interfaces.provider import HttpProvider, ProviderCall, ProviderConnector, ProviderSettings
+from ...openai_dialect.shapes import as_list
+from ...registry import ConnectorRegistry
+from ...values import Secret
+from ...wire.messages import Body, Dialect, Operation
+from .recording import Recording
+
+KINDS: dict[str, tuple[Operation, ...]] = {
+    "chat": (Operation.CHAT,),
+    "responses": (Operation.CHAT,),
+    "embeddings": (Operation.EMBEDDINGS,),
+    "rerank": (Operation.RERANK,),
+    "audio": (Operation.SPEECH, Operation.TRANSCRIPTION),
+    "images": (Operation.IMAGES,),
+    "moderations": (Operation.MODERATION,),
+    "search": (Operation.SEARCH,),
+    "ocr": (Operation.DOCUMENT_PARSING,),
+    "translation": (Operation.TRANSLATION,),
+}
+"""A recording's kind → the operations that it can be."""
+GENERIC = "modelmesh.openai-compatible.v1"
+_ALIASES = {"moonshotai": "moonshot", "azure-foundry": "azure-openai", "ollama": "ollama-native"}
+_KEY = "replayed-key"
+
+
+@attrs.frozen
+class Match:
+    """A connector, and the call that the recording is."""
+
+    connector: str
+    provider: HttpProvider
+    call: ProviderCall
+
+
+class Matcher:
+    """Finds connectors for recordings. Makes each provider once."""
+
+    def __init__(self, registry: ConnectorRegistry | None = None) -> None:
+        self._registry = registry or ConnectorRegistry()
+        self._make = cache(self._made)
+
+    def find(self, recording: Recording) -> Match | None:
+        """The best match; None if no connector would send such a request."""
+        found = [(score, match) for match, score in self._candidates(recording) if score > 0]
+        return max(found, key=lambda pair: pair[0])[1] if found else None
+
+    def _candidates(self, recording: Recording) -> Iterator[tuple[Match, int]]:
+        for info in self._registry.list_connectors("provider"):
+            affinity = _affinity(info.id, recording)
+            if not affinity and info.id != GENERIC and recording.host not in ("", "localhost", "127.0.0.1"):
+                continue
+            provider = self._make(info.id, recording.url)
+            if provider is None:
+                continue
+            for operation in KINDS.get(recording.kind, tuple(Operation)):
+                if operation in provider.operations:
+                    call = call_for(recording, operation)
+                    yield Match(info.id, provider, call), self._score(provider, call, recording, affinity)
+
+    def _score(self, provider: HttpProvider, call: ProviderCall, recording: Recording, affinity: int) -> int:
+        """0 where it would have sent something else."""
+        if not recording.url:
+            return affinity if _fits_answer(call.operation, recording) else 0
+        try:
+            request = next(provider.execute(attrs.evolve(call)))
+        except (ModelMeshError, StopIteration):
+            return 0
+        parts = urlsplit(request.url)
+        if _tail(unquote(parts.path), call.upstream_model) != _tail(recording.path, call.upstream_model):
+            return 0
+        return 1 + affinity + 4 * (parts.hostname == recording.host)
+
+    def _made(self, connector_id: str, url: str) -> HttpProvider | None:
+        try:
+            record = self._registry.connector(ProviderConnector, connector_id)
+            parts = urlsplit(url)
+            root = f"{parts.scheme}://{parts.netloc}" if parts.netloc and "<" not in parts.netloc else None
+            for base_url in (record.default_base_url, root, "http://127.0.0.1:1/v1"):
+                provider = _created(record, base_url)
+                if provider is not None:
+                    return provider
+        except ModelMeshError:
+            pass  # a connector that cannot be imported sends nothing
+        return None
+
+
+def _created(record: ProviderConnector, base_url: str | None) -> HttpProvider | None:
+    settings = ProviderSettings("replay", Secret(_KEY), base_url, options=_options(record.options))
+    try:
+        provider = record.create(settings)
+    except ValueError:
+        return None
+    return provider if isinstance(provider, HttpProvider) else None
+
+
+def _options(cls: Any) -> Any:
+    """The connector's options, with something for those that have to be given."""
+    if cls is None:
+        return None
+    filled: dict[str, Any] = {}
+    for field in attrs.fields(cls):
+        wanted = field.default is attrs.NOTHING or (field.default in (None, "") and field.name in _NEEDED)
+        if wanted:
+            filled[field.name] = _NEEDED.get(field.name, "replay")
+    return cls(**filled)
+
+
+_NEEDED = {"project": "replay", "account_id": "replay", "region": "us-east-1", "location": "global", "cx": "replay"}
+"""Options that an account has, and a recording has not."""
+
+
+def _affinity(connector_id: str, recording: Recording) -> int:
+    """How well the connector's name fits the recording's provider."""
+    label = _ALIASES.get(recording.provider, recording.provider)
+    vendor, _, service = connector_id.rpartition(".")[0].partition(".")
+    if label in (f"{vendor}-{service}", connector_id):
+        return 3
+    if label in (vendor, service, f"{vendor}.{service}"):
+        return 2
+    return int(recording.provider in (vendor, service))
+
+
+def _tail(path: str, model: str) -> tuple[str, ...]:
+    """What of a path says what is asked, without the model's name and what a gateway puts before it."""
+    if model:
+        path = path.replace(model, "*")
+    last = path.rstrip("/").split("/")[-2:]
+    if ":" in last[-1] and not last[-1].startswith("*/"):
+        return (last[-1].rpartition(":")[2],)
+    return tuple(part for part in last if part not in ("v1", "v2", "v3", "v4", "*"))
+
+
+def _fits_answer(operation: Operation, recording: Recording) -> bool:
+    """For recordings of bodies only: whether the body can be an answer to ``operation``."""
+    is_json = bool(recording.answered) or recording.stream
+    return {Operation.SPEECH: not is_json, Operation.TRANSCRIPTION: is_json}.get(operation, True)
+
+
+# --- the call --------------------------------------------------------------------------------------------------------
+
+
+def call_for(recording: Recording, operation: Operation) -> ProviderCall:
+    """The call that a recording is, in the mesh's own shape as far as it can be told."""
+    asked = recording.asked
+    native = recording.kind == "responses" or recording.path.endswith("/responses")
+    body = _body(operation, asked, recording)
+    return ProviderCall(
+        operation,
+        recording.model or str(asked.get("model") or "replayed-model"),
+        body,
+        recording.stream,
+        recording.id,
+        dialect=Dialect.OPENAI_RESPONSES if native else Dialect.OPENAI_CHAT,
+        native=(asked or {"input": "replay"}) if native else None,
+    )
+
+
+def _body(operation: Operation, asked: Body, recording: Recording) -> Body:
+    model = {"model": recording.model or "replayed-model"}
+    if operation is Operation.CHAT:
+        is_canonical = recording.path.endswith("/chat/completions") and isinstance(asked.get("messages"), list)
+        return asked if is_canonical else {**model, "messages": [{"role": "user", "content": "replay"}]}
+    if operation is Operation.EMBEDDINGS:
+        texts = next((asked[key] for key in ("input", "texts", "requests", "instances") if key in asked), ["replay"])
+        return {**model, "input": ["replay"] * (len(as_list(texts)) or 1)}
+    return {**model, **_EXAMPLES.get(operation, {})}
+
+
+_EXAMPLES: dict[Operation, Body] = {
+    Operation.SPEECH: {"input": "replay", "voice": "alloy"},
+    Operation.TRANSCRIPTION: {"file": b"replay", "filename": "replay.wav", "media_type": "audio/wav"},
+    Operation.IMAGES: {"prompt": "replay"},
+    Operation.MODERATION: {"input": "replay"},
+    Operation.RERANK: {"query": "replay", "documents": ["replay"] * 100},
+    Operation.SEARCH: {"query": "replay"},
+    Operation.DOCUMENT_PARSING: {"file": b"replay", "filename": "replay.pdf", "media_type": "application/pdf"},
+    Operation.TRANSLATION: {"input": "replay", "target_language": "de"},
+}
