@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from modelmesh_core.testing import FAULTS
 
 TWO = """
 providers:
@@ -17,7 +18,7 @@ pools:
     strategy: modelmesh.priority-selection.v1
     provider_priority: [openai, other]
 """
-FAULTS = ["http-500", "stream-cut", "http-429-quota", "http-400-invalid", "stream-finish-then-stall", "not-json"]
+CHOSEN = ["http-500", "stream-cut", "http-429-quota", "http-400-invalid", "stream-finish-then-stall", "not-json"]
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def chosen(names):
 
 
 def test_a_good_configuration_gets_a_full_scorecard_without_a_key(run, file):
-    done = run("chaos", "--config", str(file), "--json", *chosen(FAULTS))
+    done = run("chaos", "--config", str(file), "--json", *chosen(CHOSEN))
     assert done.code == 0, done.out
     card = json.loads(done.out)
     assert card["passed"] == card["total"] == 9
@@ -61,11 +62,9 @@ def test_a_broken_stream_that_nobody_takes_up_fails(run, file):
 
 
 def test_the_list_names_every_fault(run):
-    from modelmesh_core.testing import FAULTS as every
-
     done = run("chaos", "--list")
     assert done.code == 0
-    assert all(name in done.out for name in every)
+    assert all(name in done.out for name in FAULTS)
 
 
 def test_an_unknown_fault_and_a_pool_without_chat_models_are_told(run, file):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import cache
+from itertools import pairwise
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -78,7 +80,7 @@ class Matcher:
         except (ModelMeshError, StopIteration):
             return 0
         parts = urlsplit(request.url)
-        if _tail(unquote(parts.path), call.upstream_model) != _tail(recording.path, call.upstream_model):
+        if _tail(unquote(parts.path)) != _tail(recording.path):
             return 0
         return 1 + affinity + 4 * (parts.hostname == recording.host)
 
@@ -132,14 +134,37 @@ def _affinity(connector_id: str, recording: Recording) -> int:
     return int(recording.provider in (vendor, service))
 
 
-def _tail(path: str, model: str) -> tuple[str, ...]:
+def _tail(path: str) -> tuple[str, ...]:
     """What of a path says what is asked, without the model's name and what a gateway puts before it."""
-    if model:
-        path = path.replace(model, "*")
-    last = path.rstrip("/").split("/")[-2:]
-    if ":" in last[-1] and not last[-1].startswith("*/"):
-        return (last[-1].rpartition(":")[2],)
-    return tuple(part for part in last if part not in ("v1", "v2", "v3", "v4", "*"))
+    parts = [part for part in path.split("/") if part]
+    model = _place_of_model(parts)
+    if model is not None and model == len(parts) - 1 and ":" in parts[model]:
+        return (parts[model].rpartition(":")[2],)  # models/NAME:method
+    kept = [part for place, part in enumerate(parts) if place != model]
+    return tuple(part for part in kept[-2:] if part not in _BEFORE_A_MODEL and not _VERSION.fullmatch(part))
+
+
+_BEFORE_A_MODEL = frozenset({"model", "models", "deployments"})
+_NO_MODELS = frozenset({"chat", "completions", "embeddings"})
+_VERSION = re.compile(r"v\d+(?:beta\d*)?|api|openai")
+
+
+def _place_of_model(parts: list[str]) -> int | None:
+    named = (
+        place
+        for place, (before, part) in enumerate(pairwise(parts), 1)
+        if before in _BEFORE_A_MODEL and part not in _NO_MODELS
+    )
+    return next(named, None)
+
+
+def _model_in(path: str) -> str:
+    """The model that a path names, if it does."""
+    parts = [part for part in path.split("/") if part]
+    place = _place_of_model(parts)
+    if place is None:
+        return ""
+    return parts[place].rpartition(":")[0] or parts[place] if place == len(parts) - 1 else parts[place]
 
 
 def _fits_answer(operation: Operation, recording: Recording) -> bool:
@@ -158,7 +183,7 @@ def call_for(recording: Recording, operation: Operation) -> ProviderCall:
     body = _body(operation, asked, recording)
     return ProviderCall(
         operation,
-        recording.model or str(asked.get("model") or "replayed-model"),
+        _model_in(recording.path) or recording.model or str(asked.get("model") or "replayed-model"),
         body,
         recording.stream,
         recording.id,

@@ -51,9 +51,15 @@ def turns_of(messages: list[Json]) -> list[Json]:
         elif blocks:
             turns.append({"role": side, "content": blocks})
     for turn in turns:
-        # The API wants the answers to its calls before anything else that the user says.
-        turn["content"].sort(key=lambda block: turn["role"] == "user" and block.get("type") != "tool_result")
+        if turn["role"] == "user":
+            # The API wants the answers to its calls before anything else that the user says.
+            content: list[Json] = turn["content"]
+            content.sort(key=_follows_results)
     return turns
+
+
+def _follows_results(block: Json) -> bool:
+    return block.get("type") != "tool_result"
 
 
 def continued(turns: list[Json], prefill: str | None) -> list[Json]:
@@ -110,7 +116,7 @@ def _tool_use(call: Json) -> Json:
     function = as_object(call.get("function"))
     arguments = function.get("arguments")
     text = as_text(arguments)
-    decoded = _decoded(text) if text.strip() else arguments or {}
+    decoded: Any = _decoded(text) if text.strip() else arguments or {}
     # What is no JSON object cannot be an input: the model is shown what it said.
     value = as_object(decoded) if isinstance(decoded, dict) else {"arguments": arguments}
     block: Json = {

@@ -80,7 +80,7 @@ class MessageEvents:
             return [said]
         if said.kind is EventKind.FINISH and said.usage is not None:
             usage, said.usage = said.usage, None
-            chunk = {**self._head, "choices": [], "usage": as_reported(usage, self._usage)}
+            chunk: Json = {**self._head, "choices": [], "usage": as_reported(usage, self._usage)}
             return [said, StreamEvent(EventKind.USAGE, chunk, usage=usage)]
         return [] if said.kind is EventKind.OTHER else [said]
 

@@ -176,7 +176,7 @@ def _tool_use(call: Json) -> Json:
     function = as_object(call.get("function"))
     arguments = function.get("arguments")
     text = as_text(arguments)
-    decoded = _decoded(text) if text.strip() else arguments or {}
+    decoded: Any = _decoded(text) if text.strip() else arguments or {}
     # What is no JSON object cannot be an input: the model is shown what it said.
     value = as_object(decoded) if isinstance(decoded, dict) else {"arguments": arguments}
     return {"toolUse": {"toolUseId": fitting(call.get("id")), "name": as_text(function.get("name")), "input": value}}
@@ -202,7 +202,8 @@ def _result_block(part: Any, encoder: ContentEncoder) -> Json:
     own = as_object(part)
     if own.get("type") in (None, "json") and "json" in own:
         return {"json": own["json"]}
-    return next(iter(encoder.blocks([part])), {})
+    blocks = encoder.blocks([part])
+    return blocks[0] if blocks else {}
 
 
 def _as_json(block: Json) -> Json:

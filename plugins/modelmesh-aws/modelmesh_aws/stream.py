@@ -182,7 +182,7 @@ class ConverseStreamDecoder:
         usage = usage_of(own)
         if usage is None:
             return None
-        chunk = {**self._head, "choices": [], "usage": as_reported(usage, own)}
+        chunk: Json = {**self._head, "choices": [], "usage": as_reported(usage, own)}
         return _with_extras(StreamEvent(EventKind.USAGE, chunk, usage=usage), body)
 
     def _text(self, text: str) -> Json:

@@ -69,4 +69,5 @@ def with_usage(body: Body, usage: Any) -> Body:
 
 def first_choice(body: Body) -> Body:
     """The first of the choices; an empty one if there is none."""
-    return next((as_object(one) for one in as_list(body.get("choices"))), {})
+    choices = as_list(body.get("choices"))
+    return as_object(choices[0]) if choices else {}
