@@ -202,6 +202,7 @@ ENDPOINTS = (
     "/v1/audio/speech",
     "/v1/audio/transcriptions",
     "/v1/images/generations",
+    "/v1/images/edits",
     "/v1/moderations",
     "/v1/rerank",
     "/v1/search",

@@ -10,10 +10,11 @@ import orjson
 from ..dialects import ChatCompletions
 from ..interfaces.records import DecisionRecord
 from ..listing import find_model, list_models
-from ..wire.messages import Delivery, Request
+from ..wire.messages import Delivery, Dialect, Request
 from .exchange import Exchange, HeaderList
+from .operations import OPERATIONS, operation_request
 from .policy import Policy
-from .requests import chat_request, embeddings_request
+from .requests import chat_request
 from .story import story_headers
 from .streaming import send_events
 
@@ -33,17 +34,21 @@ async def chat_completions(exchange: Exchange, policy: Policy) -> None:
         await send_events(exchange, reply, _story(exchange, reply.record), policy.redact, CHAT.writer(request.body))
 
 
-async def embeddings(exchange: Exchange, policy: Policy) -> None:
-    request = embeddings_request(exchange, await exchange.read_body(policy.config.max_body))
-    await _complete(exchange, policy, request)
+async def operation(exchange: Exchange, policy: Policy) -> None:
+    """Everything that is asked and answered once: see OPERATIONS."""
+    await _complete(exchange, policy, await operation_request(exchange, policy))
 
 
 async def _complete(exchange: Exchange, policy: Policy, request: Request) -> None:
     async with exchange.until_gone():
         completion = await policy.router.complete(request)
-    reply = completion.reply
-    body = reply.raw if reply.raw is not None else orjson.dumps(reply.body)
-    await exchange.answer(200, body, _story(exchange, completion.record))
+    reply, story = completion.reply, _story(exchange, completion.record)
+    if reply.content is not None:
+        media_type = (reply.media_type or "application/octet-stream").encode("latin-1", "replace")
+        await exchange.answer(200, reply.content, story, media_type)
+        return
+    is_ours = reply.raw is not None and reply.dialect is Dialect.OPENAI_CHAT
+    await exchange.answer(200, reply.raw if is_ours and reply.raw is not None else orjson.dumps(reply.body), story)
 
 
 def _story(exchange: Exchange, record: DecisionRecord) -> HeaderList:
@@ -62,7 +67,7 @@ async def model(exchange: Exchange, policy: Policy) -> None:
 
 ROUTES: dict[tuple[str, str], Handler] = {
     ("POST", "/v1/chat/completions"): chat_completions,
-    ("POST", "/v1/embeddings"): embeddings,
+    **{("POST", path): operation for path in OPERATIONS},
     ("GET", MODELS): models,
     ("GET", MODELS + "/"): model,
 }

@@ -22,11 +22,11 @@ _NAME = f"a text of 1 to {LONGEST_NAME} characters"
 def chat_request(exchange: Exchange, raw: bytes) -> Request:
     """A chat completion. Raises Refusal for what no provider could understand."""
     body = decode_body(raw)
-    model = _required(body, "model", _is_name, _NAME)
+    model = required_name(body)
     messages = _required(body, "messages", _is_list, "a list of messages")
     for place, message in enumerate(messages):
         if not isinstance(message, dict):
-            raise _mistake(f"messages[{place}]", "an object", message)
+            raise mistake(f"messages[{place}]", "an object", message)
     is_streaming = _optional(body, "stream", bool, "true or false") is True
     options: Body = _optional(body, "stream_options", dict, "an object") or {}
     return Request(
@@ -36,16 +36,8 @@ def chat_request(exchange: Exchange, raw: bytes) -> Request:
         Delivery.STREAMING if is_streaming else Delivery.SYNCHRONOUS,
         include_usage=options.get("include_usage") is True,
         raw=raw,
-        **_from_headers(exchange),
+        **from_headers(exchange),
     )
-
-
-def embeddings_request(exchange: Exchange, raw: bytes) -> Request:
-    """Embeddings. Raises Refusal for what no provider could understand."""
-    body = decode_body(raw)
-    model = _required(body, "model", _is_name, _NAME)
-    _required(body, "input", lambda value: isinstance(value, (str, list)), "a text or a list")
-    return Request(Operation.EMBEDDINGS, model, body, raw=raw, **_from_headers(exchange))
 
 
 def decode_body(raw: bytes) -> Body:
@@ -61,6 +53,11 @@ def decode_body(raw: bytes) -> Body:
     if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH and _is_deep(body):
         raise Refusal(400, f"the request body nests more than {MAX_DEPTH} levels", code="invalid_json")
     return cast(Body, body)
+
+
+def required_name(body: Body) -> str:
+    """The body's ``model``. Raises Refusal."""
+    return _required(body, "model", _is_name, _NAME)
 
 
 def _is_deep(body: Any) -> bool:
@@ -88,18 +85,19 @@ def _required(body: Body, name: str, is_right: Callable[[Any], bool], expected: 
     if body.get(name) is None:
         raise Refusal(400, f"{name} is missing", param=name, code="missing_required_parameter")
     if not is_right(body[name]):
-        raise _mistake(name, expected, body[name])
+        raise mistake(name, expected, body[name])
     return body[name]
 
 
 def _optional(body: Body, name: str, kind: type, expected: str) -> Any:
     value = body.get(name)
     if value is not None and not isinstance(value, kind):
-        raise _mistake(name, expected, value)
+        raise mistake(name, expected, value)
     return value
 
 
-def _mistake(name: str, expected: str, found: Any) -> Refusal:
+def mistake(name: str, expected: str, found: Any) -> Refusal:
+    """The refusal of a value of the wrong kind."""
     return Refusal(400, f"{name} must be {expected}, not {_shown(found)}", param=name, code="invalid_type")
 
 
@@ -109,8 +107,8 @@ def _shown(value: Any) -> str:
     return orjson.dumps(value).decode()[:80]
 
 
-def _from_headers(exchange: Exchange) -> dict[str, Any]:
-    """What the caller's headers say to the mesh."""
+def from_headers(exchange: Exchange) -> dict[str, Any]:
+    """What the caller's headers say to the mesh, as arguments of a Request."""
     session = exchange.header(b"x-modelmesh-session") or exchange.header(b"x-session-id")
     return {
         "id": exchange.request_id,

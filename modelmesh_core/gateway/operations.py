@@ -1,0 +1,104 @@
+"""The endpoints beside chat: what each operation needs in its body, and which model serves it where none is named."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+import orjson
+
+from ..wire.messages import Body, Operation, Request
+from .exchange import Exchange
+from .forms import Part, read_form
+from .policy import Policy
+from .refusals import Refusal
+from .requests import decode_body, from_headers, mistake, required_name
+
+
+@attrs.frozen
+class OperationEndpoint:
+    """One endpoint."""
+
+    operation: Operation
+    capability: str
+    """Asked for where the body names no model."""
+    required: tuple[str, ...]
+    is_form: bool = False
+    """Whether files are uploaded to it."""
+
+
+OPERATIONS = {
+    "/v1/embeddings": OperationEndpoint(Operation.EMBEDDINGS, "text-embeddings", ("model", "input")),
+    "/v1/moderations": OperationEndpoint(Operation.MODERATION, "content-moderation", ("input",)),
+    "/v1/rerank": OperationEndpoint(Operation.RERANK, "reranking", ("query", "documents")),
+    "/v1/search": OperationEndpoint(Operation.SEARCH, "web-search", ()),
+    "/v1/images/generations": OperationEndpoint(Operation.IMAGES, "text-to-image", ("prompt",)),
+    "/v1/images/edits": OperationEndpoint(Operation.IMAGES, "image-to-image", ("prompt", "image"), is_form=True),
+    "/v1/audio/speech": OperationEndpoint(Operation.SPEECH, "text-to-speech", ("input",)),
+    "/v1/audio/transcriptions": OperationEndpoint(Operation.TRANSCRIPTION, "speech-to-text", ("file",), is_form=True),
+}
+
+
+async def operation_request(exchange: Exchange, policy: Policy) -> Request:
+    """The request that the exchange is. Raises Refusal for what no provider could understand."""
+    endpoint = OPERATIONS[exchange.path]
+    raw = await exchange.read_body(policy.config.max_body)
+    is_form = endpoint.is_form and exchange.header(b"content-type").lower().startswith("multipart/")
+    body = _form_body(read_form(raw, exchange.header(b"content-type"))) if is_form else decode_body(raw)
+    for name in endpoint.required:
+        if body.get(name) in (None, "", b"", []):
+            raise Refusal(400, f"{name} is missing", param=name, code="missing_required_parameter")
+        kind, expected = _KINDS.get(name, (object, ""))
+        if not isinstance(body[name], kind):
+            raise mistake(name, expected, body[name])
+    if endpoint.operation is Operation.SEARCH and not (body.get("query") or body.get("url")):
+        raise Refusal(400, "query is missing", param="query", code="missing_required_parameter")
+    model = required_name(body) if body.get("model") is not None else endpoint.capability
+    return Request(
+        endpoint.operation,
+        model,
+        body,
+        capability=endpoint.capability,
+        raw=None if is_form else raw,
+        **from_headers(exchange),
+    )
+
+
+_KINDS: dict[str, tuple[Any, str]] = {
+    "input": ((str, list), "a text or a list"),
+    "documents": (list, "a list of texts"),
+    "query": (str, "a text"),
+    "prompt": (str, "a text"),
+}
+_FILES = frozenset({"file", "image", "mask"})
+_TEXTS = frozenset({"model", "prompt", "language", "user"})
+
+
+def _form_body(parts: list[Part]) -> Body:
+    """A form as the body that its JSON would be; names that end in ``[]`` gather a list."""
+    body: Body = {}
+    for part in parts:
+        name = part.name.removesuffix("[]")
+        value: Any = part.content if name in _FILES else _value(name, part.content)
+        if name == "file":
+            body["filename"] = part.filename or "file"
+            if part.media_type:
+                body["media_type"] = part.media_type
+        if part.name.endswith("[]") or name in body:
+            known = body.get(name, [])
+            body[name] = [*(known if isinstance(known, list) else [known]), value]
+        else:
+            body[name] = value
+    return body
+
+
+def _value(name: str, content: bytes) -> Any:
+    """A form has only texts; numbers and truths among them are what they look like."""
+    text = content.decode("utf-8", "replace")
+    if name in _TEXTS:
+        return text
+    try:
+        value: Any = orjson.loads(text)
+    except ValueError:
+        return text
+    return value if isinstance(value, (bool, int, float)) else text
