@@ -27,11 +27,15 @@ FACE = {
     ".client": (
         "AsyncOpenAIClient",
         "AsyncStream",
+        "BinaryAnswer",
         "ChatCompletion",
         "ChatCompletionChunk",
         "CreateEmbeddingResponse",
+        "ImagesResponse",
+        "ModerationCreateResponse",
         "OpenAIClient",
         "Stream",
+        "Transcription",
     ),
     ".config": ("MeshConfig",),
     ".errors": (

@@ -16,11 +16,15 @@ from .catalogue import (
 from .client import (
     AsyncOpenAIClient as AsyncOpenAIClient,
     AsyncStream as AsyncStream,
+    BinaryAnswer as BinaryAnswer,
     ChatCompletion as ChatCompletion,
     ChatCompletionChunk as ChatCompletionChunk,
     CreateEmbeddingResponse as CreateEmbeddingResponse,
+    ImagesResponse as ImagesResponse,
+    ModerationCreateResponse as ModerationCreateResponse,
     OpenAIClient as OpenAIClient,
     Stream as Stream,
+    Transcription as Transcription,
 )
 from .config import (
     MeshConfig as MeshConfig,

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
-from ..execution import Router, StreamingReply
+from ..execution import Completion, Router, StreamingReply
 from ..execution.router import Explanation
 from ..interfaces.records import DecisionRecord
 from ..listing import find_model, list_models
 from ..wire.messages import Delivery, Operation, Request
+from .media import AsyncAudio, AsyncImages, AsyncModerations
 from .objects import ChatCompletion, ChatCompletionChunk, CreateEmbeddingResponse, Model, ModelList, UsageTotals
 
 if TYPE_CHECKING:
@@ -133,6 +134,9 @@ class AsyncOpenAIClient:
         self._mesh = mesh
         self.chat = AsyncChat(self)
         self.embeddings = AsyncEmbeddings(self)
+        self.audio = AsyncAudio(self)
+        self.images = AsyncImages(self)
+        self.moderations = AsyncModerations(self)
         self.models = AsyncModels(self)
         self.usage = UsageTotals()
         """What went through this client so far."""
@@ -157,8 +161,8 @@ class AsyncOpenAIClient:
             metadata=body.pop("modelmesh_metadata", None) or {},
         )
 
-    async def complete(self, request: Request) -> tuple[dict[str, Any], DecisionRecord]:
-        """The reply's body and its record; counts usage."""
+    async def answer(self, request: Request) -> Completion:
+        """The reply and its record; counts usage."""
         try:
             completion = await self.router.complete(request)
         except BaseException:
@@ -166,6 +170,11 @@ class AsyncOpenAIClient:
             self.usage.failed += 1
             raise
         self.usage.add(completion.record)
+        return completion
+
+    async def complete(self, request: Request) -> tuple[dict[str, Any], DecisionRecord]:
+        """The reply's body and its record; counts usage."""
+        completion = await self.answer(request)
         return completion.reply.body, completion.record
 
     def list_models(self) -> ModelList:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
+from os import PathLike
+from pathlib import Path
 from typing import Any, ClassVar, cast
 
 import attrs
@@ -121,7 +123,9 @@ class CompletionUsage(OpenAIObject):
     completion_tokens_details: OpenAIObject | None
 
 
-class _Answer(OpenAIObject):
+class Answer(OpenAIObject):
+    """An answer with its story."""
+
     __slots__ = ("modelmesh",)
 
     def __init__(self, data: dict[str, Any], record: DecisionRecord) -> None:
@@ -130,7 +134,7 @@ class _Answer(OpenAIObject):
         """Who answered, what was tried, what it cost."""
 
 
-class ChatCompletion(_Answer):
+class ChatCompletion(Answer):
     """A whole chat completion."""
 
     id: str
@@ -162,7 +166,7 @@ class Embedding(OpenAIObject):
     embedding: list[float]
 
 
-class CreateEmbeddingResponse(_Answer):
+class CreateEmbeddingResponse(Answer):
     """The vectors of an embeddings call."""
 
     object: str
@@ -170,6 +174,63 @@ class CreateEmbeddingResponse(_Answer):
     data: list[Embedding]
     usage: CompletionUsage | None
     _parts = {"data": Embedding, "usage": CompletionUsage}
+
+
+class Transcription(Answer):
+    """What was said."""
+
+    text: str
+    language: str | None
+    duration: float | None
+    segments: list[OpenAIObject] | None
+    words: list[OpenAIObject] | None
+
+
+class Image(OpenAIObject):
+    b64_json: str | None
+    url: str | None
+    revised_prompt: str | None
+
+
+class ImagesResponse(Answer):
+    """The pictures."""
+
+    created: int
+    data: list[Image]
+    usage: OpenAIObject | None
+    _parts = {"data": Image}
+
+
+class Moderation(OpenAIObject):
+    flagged: bool
+    categories: OpenAIObject
+    category_scores: OpenAIObject
+
+
+class ModerationCreateResponse(Answer):
+    """A verdict for each input."""
+
+    id: str | None
+    model: str
+    results: list[Moderation]
+    _parts = {"results": Moderation}
+
+
+class BinaryAnswer:
+    """An answer of bytes, such as speech."""
+
+    def __init__(self, content: bytes, media_type: str | None, record: DecisionRecord) -> None:
+        self.content = content
+        self.media_type = media_type
+        self.modelmesh = record
+        """Who answered, what was tried, what it cost."""
+
+    def read(self) -> bytes:
+        return self.content
+
+    def write_to_file(self, path: str | PathLike[str]) -> None:
+        """Raises OSError."""
+        Path(path).write_bytes(self.content)
 
 
 class Model(OpenAIObject):

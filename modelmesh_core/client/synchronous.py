@@ -9,7 +9,19 @@ from ..background import BackgroundLoop
 from ..execution.router import Explanation
 from ..interfaces.records import DecisionRecord
 from .asynchronous import AsyncOpenAIClient, AsyncStream, Messages
-from .objects import ChatCompletion, ChatCompletionChunk, CreateEmbeddingResponse, Model, ModelList, UsageTotals
+from .media import File
+from .objects import (
+    BinaryAnswer,
+    ChatCompletion,
+    ChatCompletionChunk,
+    CreateEmbeddingResponse,
+    ImagesResponse,
+    Model,
+    ModelList,
+    ModerationCreateResponse,
+    Transcription,
+    UsageTotals,
+)
 
 if TYPE_CHECKING:
     from ..mesh import ModelMesh
@@ -95,6 +107,66 @@ class Embeddings:
         return self._loop.run(self._client.embeddings.create(model=model, input=input, **parameters))
 
 
+class Speech:
+    """``client.audio.speech``."""
+
+    def __init__(self, client: AsyncOpenAIClient, loop: BackgroundLoop) -> None:
+        self._client = client
+        self._loop = loop
+
+    def create(self, *, model: str, input: str, voice: str, **parameters: Any) -> BinaryAnswer:
+        """As ``AsyncOpenAIClient.audio.speech.create``."""
+        return self._loop.run(self._client.audio.speech.create(model=model, input=input, voice=voice, **parameters))
+
+
+class Transcriptions:
+    """``client.audio.transcriptions``."""
+
+    def __init__(self, client: AsyncOpenAIClient, loop: BackgroundLoop) -> None:
+        self._client = client
+        self._loop = loop
+
+    def create(self, *, model: str, file: File, **parameters: Any) -> Transcription:
+        """As ``AsyncOpenAIClient.audio.transcriptions.create``."""
+        return self._loop.run(self._client.audio.transcriptions.create(model=model, file=file, **parameters))
+
+
+class Audio:
+    """``client.audio``."""
+
+    def __init__(self, client: AsyncOpenAIClient, loop: BackgroundLoop) -> None:
+        self.speech = Speech(client, loop)
+        self.transcriptions = Transcriptions(client, loop)
+
+
+class Images:
+    """``client.images``."""
+
+    def __init__(self, client: AsyncOpenAIClient, loop: BackgroundLoop) -> None:
+        self._client = client
+        self._loop = loop
+
+    def generate(self, *, model: str, prompt: str, **parameters: Any) -> ImagesResponse:
+        """As ``AsyncOpenAIClient.images.generate``."""
+        return self._loop.run(self._client.images.generate(model=model, prompt=prompt, **parameters))
+
+    def edit(self, *, model: str, prompt: str, image: File | list[File], **parameters: Any) -> ImagesResponse:
+        """As ``AsyncOpenAIClient.images.edit``."""
+        return self._loop.run(self._client.images.edit(model=model, prompt=prompt, image=image, **parameters))
+
+
+class Moderations:
+    """``client.moderations``."""
+
+    def __init__(self, client: AsyncOpenAIClient, loop: BackgroundLoop) -> None:
+        self._client = client
+        self._loop = loop
+
+    def create(self, *, input: Any, model: str = "content-moderation", **parameters: Any) -> ModerationCreateResponse:
+        """As ``AsyncOpenAIClient.moderations.create``."""
+        return self._loop.run(self._client.moderations.create(input=input, model=model, **parameters))
+
+
 class Models:
     """``client.models``: what ``model=`` can name."""
 
@@ -115,6 +187,9 @@ class OpenAIClient:
         self._client = AsyncOpenAIClient(mesh)
         self.chat = Chat(self._client, mesh.background)
         self.embeddings = Embeddings(self._client, mesh.background)
+        self.audio = Audio(self._client, mesh.background)
+        self.images = Images(self._client, mesh.background)
+        self.moderations = Moderations(self._client, mesh.background)
         self.models = Models(self._client)
 
     @property
