@@ -22,7 +22,8 @@ def file_fields(file: File) -> dict[str, Any]:
     media_type: str | None = None
     content: Any = file
     if isinstance(file, tuple):
-        name, content, media_type = (*file, None)[:3]
+        given: tuple[Any, ...] = (*file, None)
+        name, content, media_type = given[:3]
     if isinstance(content, PathLike):
         path: Path = Path(content)  # pyright: ignore[reportUnknownArgumentType]
         name, content = name or path.name, path.read_bytes()
