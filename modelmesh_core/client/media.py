@@ -83,7 +83,7 @@ class AsyncImages:
         """``image``, changed as ``prompt`` says. Raises as ``generate`` does, and OSError."""
         images: list[Any] = image if isinstance(image, list) else [image]
         contents = [file_fields(one)["file"] for one in images]
-        body = {"model": model, "prompt": prompt, "image": contents, **parameters}
+        body: dict[str, Any] = {"model": model, "prompt": prompt, "image": contents, **parameters}
         if body.get("mask") is not None:
             body["mask"] = file_fields(body["mask"])["file"]
         return ImagesResponse(*await self._client.complete(self._client.request(Operation.IMAGES, body)))

@@ -23,6 +23,8 @@ from ..errors import (
     RoutingError,
 )
 from ..interfaces.records import AttemptRecord
+from ..openai_dialect.shapes import as_object
+from ..wire.messages import Dialect
 from .exchange import Exchange, HeaderList
 from .redaction import Redactor
 from .refusals import Refusal
@@ -48,7 +50,21 @@ class ErrorAnswer:
 
 
 def error_answer(error: BaseException, exchange: Exchange, redact: Redactor) -> ErrorAnswer:
-    """The answer to a request that ended in ``error``. What nobody foresaw is logged under the request's id."""
+    """The answer to a request that ended in ``error``, in the caller's dialect.
+
+    What nobody foresaw is logged under the request's id.
+    """
+    answer = chat_error(error, exchange, redact)
+    dialect = exchange.dialect
+    if dialect.dialect is Dialect.OPENAI_CHAT:
+        return answer
+    told: Any = orjson.loads(answer.body).get("error")
+    body = dialect.error(answer.status, as_object(told), exchange.request_id)
+    return attrs.evolve(answer, body=orjson.dumps(body))
+
+
+def chat_error(error: BaseException, exchange: Exchange, redact: Redactor) -> ErrorAnswer:
+    """The same in the OpenAI shape."""
     if isinstance(error, Refusal):
         headers = [(name.encode(), value.encode("latin-1")) for name, value in error.headers.items()]
         return ErrorAnswer(error.status, _dumped(error.body, redact), headers)

@@ -9,6 +9,7 @@ from time import perf_counter
 from typing import Any
 from uuid import uuid4
 
+from ..dialects import CallerDialect, ChatCompletions
 from .limits import GatewayLimits
 from .refusals import Refusal
 
@@ -19,6 +20,7 @@ Send = Callable[[Message], Awaitable[None]]
 HeaderList = list[tuple[bytes, bytes]]
 
 JSON = b"application/json"
+_CHAT = ChatCompletions()
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
@@ -35,6 +37,7 @@ class Exchange:
         "_receive",
         "_send",
         "client_gone",
+        "dialect",
         "extra_headers",
         "headers",
         "is_last",
@@ -53,6 +56,8 @@ class Exchange:
         self.request_id = self._request_id()
         self.key: str | None = None
         """Name of the token that let the caller in."""
+        self.dialect: CallerDialect = _CHAT
+        """In which errors are told, too."""
         self.extra_headers: HeaderList = []
         """Sent with every answer."""
         self.is_last = False

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import orjson
 
+from ..dialects import DialectError
 from ..values import parse_duration
 from ..wire.messages import Body, Delivery, Operation, Request
 from .exchange import Exchange
@@ -36,6 +37,28 @@ def chat_request(exchange: Exchange, raw: bytes) -> Request:
         Delivery.STREAMING if is_streaming else Delivery.SYNCHRONOUS,
         include_usage=options.get("include_usage") is True,
         raw=raw,
+        **from_headers(exchange),
+    )
+
+
+def native_request(exchange: Exchange, raw: bytes) -> Request:
+    """A chat completion that is asked for in the exchange's own dialect. Raises Refusal."""
+    body = decode_body(raw)
+    dialect = exchange.dialect
+    model = required_name(body)
+    is_streaming = _optional(body, "stream", bool, "true or false") is True
+    try:
+        chat = dialect.to_chat(body)
+    except DialectError as error:
+        raise Refusal(400, str(error), param=error.param, code="invalid_value") from None
+    return Request(
+        Operation.CHAT,
+        model,
+        chat,
+        Delivery.STREAMING if is_streaming else Delivery.SYNCHRONOUS,
+        include_usage=True,
+        dialect=dialect.dialect,
+        native=body,
         **from_headers(exchange),
     )
 

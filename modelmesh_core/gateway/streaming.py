@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import orjson
 
 from ..dialects import StreamWriter
 from ..execution import StreamingReply
-from .errors import error_answer
+from ..openai_dialect.shapes import as_object
+from .errors import chat_error
 from .exchange import Exchange, HeaderList
 from .redaction import Redactor
 from .refusals import Refusal
@@ -34,7 +36,7 @@ async def send_events(
             raise
         is_cut = isinstance(error, asyncio.CancelledError)
         cause = Refusal(503, "the gateway is shutting down", code="shutting_down") if is_cut else error
-        told = orjson.loads(error_answer(cause, exchange, redact).body)["error"]
-        await exchange.end_stream(writer.fail(told))
+        told: Any = orjson.loads(chat_error(cause, exchange, redact).body).get("error")
+        await exchange.end_stream(writer.fail(as_object(told)))
     finally:
         await asyncio.shield(reply.aclose())
