@@ -108,7 +108,8 @@ def build_engine(config: MeshConfig, around: Surroundings, step: Step) -> Engine
         }
         listed = {name: ListedProvider(name, _vendor(c), list(c.models())) for name, c in connectors.items()}
         models = ModelRegistry(tree)
-        models.register_all(assemble_models(config.models.values(), listed, tree, set(config.providers)))
+        assembled = assemble_models(config.models.values(), listed, tree, set(config.providers))
+        models.register_all(_askable(model, providers.get(model.provider)) for model in assembled)
     with step("build the pools"):
         relays = _Relays(around.registry, config)
         pools = {settings.id: _pool(settings, tree, relays, around) for settings in _pool_settings(config, models)}
@@ -137,6 +138,13 @@ def _following(pool: CapabilityPool, models: ModelRegistry) -> Callable[[], None
 
 def _vendor(connector: ProviderConnector) -> str:
     return connector.default_name or connector.id.partition(".")[0]
+
+
+def _askable(model: ModelDefinition, service: ProviderService | None) -> ModelDefinition:
+    """``model`` with the operations that its provider's connector has."""
+    if service is None or model.operations <= service.provider.operations:
+        return model
+    return attrs.evolve(model, operations=model.operations & service.provider.operations)
 
 
 # --- providers -------------------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from textwrap import dedent
 from typing import Any
 
 from docs_commands import commands
+from docs_providers import providers
 from docs_reference import options_table, reference
 from docs_words import FAILURES, PLANNED
 from modelmesh_core import CapabilityTree, ProviderConnector, hookspecs
@@ -217,6 +218,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "hooks": hooks,
     "hooks-introduction": hooks_introduction,
     "planned": planned,
+    "providers": providers,
     "strategies": strategies,
     "unbuilt": unbuilt,
     "variables": variables,

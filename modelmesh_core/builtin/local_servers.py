@@ -25,6 +25,7 @@ def provider_connectors() -> Iterable[ProviderConnector]:
         yield ProviderConnector(
             id=identity,
             create=partial(_create, port),
+            default_name=identity.partition(".")[0],
             environment=EnvironmentKey(base_url=(variable,), required=(variable,)),
             requires_api_key=False,
             default_base_url=f"http://localhost:{port}/v1",

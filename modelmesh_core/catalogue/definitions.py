@@ -177,11 +177,10 @@ class ModelDefinition:
     """Field → where its value came from: ``configuration``, ``connector catalogue``, ``default``, ..."""
     operations: frozenset[Operation] = attrs.field(
         default=attrs.Factory(lambda self: operations_of(self.capabilities), takes_self=True),
-        init=False,
         eq=False,
         repr=False,
     )
-    """What it can be asked for, by its capabilities."""
+    """What it can be asked for: by its capabilities, as far as its provider's connector can ask it."""
 
 
 def upstream_name(model_id: str) -> str:

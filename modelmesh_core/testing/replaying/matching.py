@@ -58,10 +58,14 @@ class Matcher:
         found = [(score, match) for match, score in self._candidates(recording) if score > 0]
         return max(found, key=lambda pair: pair[0])[1] if found else None
 
+    def provider(self, connector_id: str) -> HttpProvider | None:
+        """A provider of that connector, with a key and options that stand for an account's; None if none is made."""
+        return self._make(connector_id, "")
+
     def _candidates(self, recording: Recording) -> Iterator[tuple[Match, int]]:
         for info in self._registry.list_connectors("provider"):
-            affinity = _affinity(info.id, recording)
-            if not affinity and info.id != GENERIC and recording.host not in ("", "localhost", "127.0.0.1"):
+            affinity = 1 if info.id == GENERIC else _affinity(info.id, recording)
+            if not affinity and recording.host not in ("", "localhost", "127.0.0.1"):
                 continue
             provider = self._make(info.id, recording.url)
             if provider is None:
@@ -74,7 +78,7 @@ class Matcher:
     def _score(self, provider: HttpProvider, call: ProviderCall, recording: Recording, affinity: int) -> int:
         """0 where it would have sent something else."""
         if not recording.url:
-            return affinity if _fits_answer(call.operation, recording) else 0
+            return affinity - 1 if _fits_answer(call.operation, recording) else 0
         try:
             request = next(provider.execute(attrs.evolve(call)))
         except (ModelMeshError, StopIteration):
@@ -127,11 +131,11 @@ def _affinity(connector_id: str, recording: Recording) -> int:
     """How well the connector's name fits the recording's provider."""
     label = _ALIASES.get(recording.provider, recording.provider)
     vendor, _, service = connector_id.rpartition(".")[0].partition(".")
-    if label in (f"{vendor}-{service}", connector_id):
+    if label in (f"{vendor}-{service}", f"{vendor}.{service}", connector_id):
+        return 4
+    if vendor in (label, recording.provider):
         return 3
-    if label in (vendor, service, f"{vendor}.{service}"):
-        return 2
-    return int(recording.provider in (vendor, service))
+    return 2 if service in (label, recording.provider) else 0
 
 
 def _tail(path: str) -> tuple[str, ...]:

@@ -1,0 +1,100 @@
+"""Providers to drive by hand, and the recorded exchanges."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import attrs
+import orjson
+import pytest
+from modelmesh_core import (
+    Headers,
+    HttpRequest,
+    HttpResponse,
+    Operation,
+    Provider,
+    ProviderCall,
+    ProviderSettings,
+    Secret,
+)
+from modelmesh_retrieval import provider_connectors
+
+RECORDINGS = Path(__file__).parents[4] / "shared" / "recordings"
+KEY = "key-secret"
+
+
+@pytest.fixture(scope="session")
+def make_provider() -> Callable[..., Provider]:
+    connectors = {connector.id: connector for connector in provider_connectors()}
+
+    def make(identity: str, base_url: str | None = None, headers: dict[str, Any] | None = None, **options: Any) -> Any:
+        connector = connectors[identity]
+        if identity.startswith("google"):
+            options = {"cx": "engine", **options}
+        own = connector.options(**options) if connector.options else None
+        settings = ProviderSettings(identity.partition(".")[0], Secret(KEY), headers=headers or {}, options=own)
+        return connector.create(attrs.evolve(settings, base_url=base_url or connector.default_base_url))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def answer() -> Callable[..., HttpResponse]:
+    def answer(body: Any, status: int = 200, **headers: str) -> HttpResponse:
+        named = [("content-type", "application/json")]
+        named += [(name.replace("_", "-"), value) for name, value in headers.items()]
+        return HttpResponse(status, Headers(named), body if isinstance(body, bytes) else orjson.dumps(body))
+
+    return answer
+
+
+class Asked:
+    """What a call sent, left out and was answered."""
+
+    def __init__(self, call: ProviderCall) -> None:
+        self.call = call
+        self.requests: list[HttpRequest] = []
+        self.reply: Any = None
+
+    @property
+    def sent(self) -> Any:
+        return json.loads(self.requests[-1].body or b"null")
+
+
+@pytest.fixture(scope="session")
+def ask(make_provider: Callable[..., Any]) -> Callable[..., Asked]:
+    """Drives a call with the given responses; without any, up to its first request."""
+
+    def ask(identity: str, operation: Operation, *responses: HttpResponse, model: str = "m", **body: Any) -> Asked:
+        asked = Asked(ProviderCall(operation, model, {"model": "pool", **body}))
+        flow = make_provider(identity).execute(asked.call)
+        asked.requests.append(next(flow))
+        for response in responses:
+            try:
+                asked.requests.append(flow.send(response))
+            except StopIteration as stop:
+                asked.reply = stop.value
+        return asked
+
+    return ask
+
+
+@pytest.fixture(scope="session")
+def recordings() -> Callable[[str], list[dict[str, Any]]]:
+    """The recorded exchanges with a vendor, their JSON decoded."""
+
+    def recordings(vendor: str) -> list[dict[str, Any]]:
+        if not RECORDINGS.is_dir():
+            if os.environ.get("CI"):
+                raise AssertionError("the recorded exchanges are not in ../shared/recordings")
+            pytest.skip("needs the recorded exchanges in ../shared/recordings, which are not here")
+        rows = [json.loads(line) for line in (RECORDINGS / f"{vendor}.jsonl").open(encoding="utf-8")]
+        for row in rows:
+            for side in ("request", "response"):
+                body = row[side].get("body")
+                row[side]["body"] = json.loads(body) if isinstance(body, str) and body else body or {}
+        return rows
+
+    return recordings
