@@ -1,6 +1,10 @@
 """Fixtures that all tests share."""
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("shared machines", deadline=None)  # how long an example takes says nothing there
+settings.load_profile("shared machines")
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """The dialects that callers ask in: into the mesh's own shape, and back. See docs/translation.md."""
 
+from .anthropic import AnthropicMessages
 from .chat import ChatCompletions
 from .protocol import CallerDialect, DialectError, StreamWriter
 
-__all__ = ["CallerDialect", "ChatCompletions", "DialectError", "StreamWriter"]
+__all__ = ["AnthropicMessages", "CallerDialect", "ChatCompletions", "DialectError", "StreamWriter"]

@@ -18,6 +18,10 @@ class ChatCompletions:
         """As it is."""
         return body
 
+    def native(self, body: Body) -> Body:
+        """As it is."""
+        return body
+
     def from_chat(self, reply: Body, body: Body) -> Body:
         """As it is."""
         return reply

@@ -48,6 +48,10 @@ class CallerDialect(Protocol):
         """
         ...
 
+    def native(self, body: Body) -> Body:
+        """What of ``body`` a vendor of this dialect is sent: without what only the mesh wrote into earlier answers."""
+        ...
+
     def from_chat(self, reply: Body, body: Body) -> Body:
         """A whole chat completion as an answer to ``body``, which is the caller's."""
         ...

@@ -7,31 +7,40 @@ from time import perf_counter
 
 import orjson
 
-from ..dialects import ChatCompletions
+from ..dialects import AnthropicMessages
 from ..interfaces.records import DecisionRecord
 from ..listing import find_model, list_models
-from ..wire.messages import Delivery, Dialect, Request
+from ..wire.messages import Delivery, Request
 from .exchange import Exchange, HeaderList
 from .operations import OPERATIONS, operation_request
 from .policy import Policy
-from .requests import chat_request
+from .requests import chat_request, native_request
 from .story import story_headers
 from .streaming import send_events
 
 Handler = Callable[[Exchange, Policy], Awaitable[None]]
 
 MODELS = "/v1/models"
-CHAT = ChatCompletions()
 
 
 async def chat_completions(exchange: Exchange, policy: Policy) -> None:
-    request = chat_request(exchange, await exchange.read_body(policy.config.max_body))
+    await _chat(exchange, policy, chat_request(exchange, await exchange.read_body(policy.config.max_body)))
+
+
+async def messages(exchange: Exchange, policy: Policy) -> None:
+    exchange.dialect = AnthropicMessages()
+    await _chat(exchange, policy, native_request(exchange, await exchange.read_body(policy.config.max_body)))
+
+
+async def _chat(exchange: Exchange, policy: Policy, request: Request) -> None:
+    """A chat completion, in whichever dialect it was asked for."""
     if request.delivery is not Delivery.STREAMING:
         await _complete(exchange, policy, request)
         return
+    writer = exchange.dialect.writer(request.native or request.body)
     async with exchange.until_gone():
         reply = await policy.router.stream(request)
-        await send_events(exchange, reply, _story(exchange, reply.record), policy.redact, CHAT.writer(request.body))
+        await send_events(exchange, reply, _story(exchange, reply.record), policy.redact, writer)
 
 
 async def operation(exchange: Exchange, policy: Policy) -> None:
@@ -47,8 +56,11 @@ async def _complete(exchange: Exchange, policy: Policy, request: Request) -> Non
         media_type = (reply.media_type or "application/octet-stream").encode("latin-1", "replace")
         await exchange.answer(200, reply.content, story, media_type)
         return
-    is_ours = reply.raw is not None and reply.dialect is Dialect.OPENAI_CHAT
-    await exchange.answer(200, reply.raw if is_ours and reply.raw is not None else orjson.dumps(reply.body), story)
+    if reply.raw is not None and reply.dialect is request.dialect:
+        await exchange.answer(200, reply.raw, story)
+        return
+    body = exchange.dialect.from_chat(reply.body, request.native or request.body)
+    await exchange.answer(200, orjson.dumps(body), story)
 
 
 def _story(exchange: Exchange, record: DecisionRecord) -> HeaderList:
@@ -67,6 +79,7 @@ async def model(exchange: Exchange, policy: Policy) -> None:
 
 ROUTES: dict[tuple[str, str], Handler] = {
     ("POST", "/v1/chat/completions"): chat_completions,
+    ("POST", "/v1/messages"): messages,
     **{("POST", path): operation for path in OPERATIONS},
     ("GET", MODELS): models,
     ("GET", MODELS + "/"): model,

@@ -48,7 +48,7 @@ def native_request(exchange: Exchange, raw: bytes) -> Request:
     model = required_name(body)
     is_streaming = _optional(body, "stream", bool, "true or false") is True
     try:
-        chat = dialect.to_chat(body)
+        chat, native = dialect.to_chat(body), dialect.native(body)
     except DialectError as error:
         raise Refusal(400, str(error), param=error.param, code="invalid_value") from None
     return Request(
@@ -58,7 +58,7 @@ def native_request(exchange: Exchange, raw: bytes) -> Request:
         Delivery.STREAMING if is_streaming else Delivery.SYNCHRONOUS,
         include_usage=True,
         dialect=dialect.dialect,
-        native=body,
+        native=native,
         **from_headers(exchange),
     )
 

@@ -18,6 +18,7 @@ from ..wire.http import HttpRequest, HttpResponse
 from ..wire.messages import Body, Headroom, Operation, Reply
 from .codec import Reading
 from .errors import failure_of_response
+from .foreign import without_foreign
 from .limits import headroom_of
 from .operations import EXCHANGES, Exchange
 from .requests import EDITS, is_edit, prefilled
@@ -44,6 +45,8 @@ class OpenAICompatible(HttpProvider):
     """Operations that the vendor has elsewhere, below the base URL."""
     error_codes: Mapping[str, FailureKind] = MappingProxyType({})
     """What the vendor's own error codes mean, in lower case, where they are not those of OpenAI."""
+    keeps_reasoning = False
+    """Whether reasoning of earlier turns may be sent, where the caller asked in another dialect."""
     takes_stream_options = True
     """Whether a stream may be asked for its usage; vendors that report it anyhow can refuse to be asked."""
 
@@ -108,7 +111,10 @@ class OpenAICompatible(HttpProvider):
         return attrs.evolve(reply, headroom=self.limits(response))
 
     def _request(self, call: ProviderCall, exchange: Exchange) -> HttpRequest:
-        body = prefilled(call, self.prepare(call), self.prefill_mark)
+        body = self.prepare(call)
+        if call.operation is Operation.CHAT:
+            body = without_foreign(call, body, keeps_reasoning=self.keeps_reasoning)
+        body = prefilled(call, body, self.prefill_mark)
         for name in ("stream", "stream_format") if call.operation is Operation.SPEECH else ("stream",):
             body.pop(name, None)
         options = as_object(body.pop("stream_options", None))
