@@ -11,30 +11,33 @@ from .shapes import as_list, as_object
 _SAID_OTHERWISE = frozenset({"thinking", "output_config", "output_format", "cache_control"})
 """Parameters that have a counterpart in the body already, or change nothing in the answer."""
 _LACKING = frozenset({"top_k", "context_management", "mcp_servers", "container"})
-_IN_MESSAGES = frozenset({"anthropic_content", "annotations", "cache_control", "is_error"})
-_REASONING = frozenset({"reasoning_content", "reasoning_details"})
+_IN_MESSAGES = frozenset(
+    {"anthropic_content", "annotations", "cache_control", "is_error", "reasoning_content", "reasoning_details"}
+)
 _IN_PARTS = frozenset({"cache_control", "citations", "context"})
 _IN_TOOLS = frozenset({"cache_control", "defer_loading", "eager_input_streaming"})
 
 
-def without_foreign(call: ProviderCall, body: Body, *, keeps_reasoning: bool = False) -> Body:
-    """``body`` as a server of this dialect takes it; the same object where the caller asked in this dialect."""
+def without_foreign(call: ProviderCall, body: Body, keeps: frozenset[str]) -> Body:
+    """``body`` as a server of this dialect takes it; the same object where the caller asked in this dialect.
+
+    ``keeps``: fields of messages, parts and tools that this vendor understands.
+    """
     if call.dialect is Dialect.OPENAI_CHAT:
         return body
     for name in sorted(_LACKING & body.keys()):
         call.drop(name)
     kept = {key: value for key, value in body.items() if key not in _SAID_OTHERWISE and key not in _LACKING}
-    unknown = _IN_MESSAGES if keeps_reasoning else _IN_MESSAGES | _REASONING
-    kept["messages"] = [_message(as_object(message), unknown) for message in as_list(body.get("messages"))]
+    kept["messages"] = [_message(as_object(message), keeps) for message in as_list(body.get("messages"))]
     if "tools" in body:
-        kept["tools"] = [_without(tool, _IN_TOOLS) for tool in as_list(body["tools"])]
+        kept["tools"] = [_without(tool, _IN_TOOLS - keeps) for tool in as_list(body["tools"])]
     return kept
 
 
-def _message(message: Body, unknown: frozenset[str]) -> Body:
-    kept = _without(message, unknown)
+def _message(message: Body, keeps: frozenset[str]) -> Body:
+    kept = _without(message, _IN_MESSAGES - keeps)
     if isinstance(message.get("content"), list):
-        kept["content"] = [_without(part, _IN_PARTS) for part in message["content"]]
+        kept["content"] = [_without(part, _IN_PARTS - keeps) for part in message["content"]]
     return kept
 
 

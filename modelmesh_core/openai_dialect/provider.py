@@ -45,8 +45,8 @@ class OpenAICompatible(HttpProvider):
     """Operations that the vendor has elsewhere, below the base URL."""
     error_codes: Mapping[str, FailureKind] = MappingProxyType({})
     """What the vendor's own error codes mean, in lower case, where they are not those of OpenAI."""
-    keeps_reasoning = False
-    """Whether reasoning of earlier turns may be sent, where the caller asked in another dialect."""
+    keeps: frozenset[str] = frozenset()
+    """Fields of other dialects, in messages, parts and tools, that the vendor understands: ``cache_control``, say."""
     takes_stream_options = True
     """Whether a stream may be asked for its usage; vendors that report it anyhow can refuse to be asked."""
 
@@ -113,7 +113,7 @@ class OpenAICompatible(HttpProvider):
     def _request(self, call: ProviderCall, exchange: Exchange) -> HttpRequest:
         body = self.prepare(call)
         if call.operation is Operation.CHAT:
-            body = without_foreign(call, body, keeps_reasoning=self.keeps_reasoning)
+            body = without_foreign(call, body, self.keeps)
         body = prefilled(call, body, self.prefill_mark)
         for name in ("stream", "stream_format") if call.operation is Operation.SPEECH else ("stream",):
             body.pop(name, None)

@@ -144,3 +144,17 @@ def test_a_stream_of_the_same_dialect_passes_through(sdk, upstream: FakeUpstream
     upstream.script(CLAUDE, [answers.Answer(200, headers={"content-type": "text/event-stream"}, chunks=pieces)])
     with sdk(claude()).messages.with_streaming_response.create(**ASKED, stream=True) as response:
         assert response.read() == data
+
+
+def test_cache_marks_reach_a_vendor_of_another_dialect_that_knows_them(sdk, upstream: FakeUpstream):
+    provider = {"connector": "openrouter.gateway.v1", "api_key": "secret-key", "base_url": A}
+    configuration = {
+        "providers": {"openrouter": provider},
+        "models": {"openrouter.x": {"provider": "openrouter", "capabilities": ["chat-completion"]}},
+        "pools": {"chat": {"capability": "chat-completion"}},
+    }
+    upstream.script(A, [answers.chat("Hello!")])
+    mark = {"type": "ephemeral"}
+    sdk(configuration).messages.create(**ASKED, system=[{"type": "text", "text": "Long.", "cache_control": mark}])
+    (system, _) = json.loads(upstream.requests[0].body)["messages"]
+    assert system["content"][0]["cache_control"] == mark

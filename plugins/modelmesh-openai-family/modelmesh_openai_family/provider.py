@@ -28,6 +28,8 @@ class FamilyProvider(OpenAICompatible):
         self.prefill_mark = traits.prefill_mark
         self.error_codes = traits.errors
         self.takes_stream_options = traits.takes_stream_options
+        # What of former reasoning may be sent is decided in ``prepare``, vendor by vendor.
+        self.keeps = traits.keeps | {"reasoning_content", "reasoning_details"}
 
     def prepare(self, call: ProviderCall) -> Body:
         return body_for(call, self.traits)
