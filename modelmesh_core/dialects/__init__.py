@@ -3,5 +3,6 @@
 from .anthropic import AnthropicMessages
 from .chat import ChatCompletions
 from .protocol import CallerDialect, DialectError, StreamWriter
+from .responses import OpenAIResponses
 
-__all__ = ["AnthropicMessages", "CallerDialect", "ChatCompletions", "DialectError", "StreamWriter"]
+__all__ = ["AnthropicMessages", "CallerDialect", "ChatCompletions", "DialectError", "OpenAIResponses", "StreamWriter"]

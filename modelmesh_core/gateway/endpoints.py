@@ -7,7 +7,7 @@ from time import perf_counter
 
 import orjson
 
-from ..dialects import AnthropicMessages
+from ..dialects import AnthropicMessages, OpenAIResponses
 from ..interfaces.records import DecisionRecord
 from ..listing import find_model, list_models
 from ..wire.messages import Delivery, Request
@@ -29,6 +29,11 @@ async def chat_completions(exchange: Exchange, policy: Policy) -> None:
 
 async def messages(exchange: Exchange, policy: Policy) -> None:
     exchange.dialect = AnthropicMessages()
+    await _chat(exchange, policy, native_request(exchange, await exchange.read_body(policy.config.max_body)))
+
+
+async def responses(exchange: Exchange, policy: Policy) -> None:
+    exchange.dialect = OpenAIResponses()
     await _chat(exchange, policy, native_request(exchange, await exchange.read_body(policy.config.max_body)))
 
 
@@ -80,6 +85,7 @@ async def model(exchange: Exchange, policy: Policy) -> None:
 ROUTES: dict[tuple[str, str], Handler] = {
     ("POST", "/v1/chat/completions"): chat_completions,
     ("POST", "/v1/messages"): messages,
+    ("POST", "/v1/responses"): responses,
     **{("POST", path): operation for path in OPERATIONS},
     ("GET", MODELS): models,
     ("GET", MODELS + "/"): model,

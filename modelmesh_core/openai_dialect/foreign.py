@@ -4,15 +4,26 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..errors import Failure, FailureKind, provider_error
 from ..interfaces.provider import ProviderCall
 from ..wire.messages import Body, Dialect
 from .shapes import as_list, as_object
 
-_SAID_OTHERWISE = frozenset({"thinking", "output_config", "output_format", "cache_control"})
+_SAID_OTHERWISE = frozenset(
+    {
+        *("thinking", "output_config", "output_format", "cache_control"),
+        *("reasoning", "text", "include", "background", "truncation", "prompt_cache_options"),
+    }
+)
 """Parameters that have a counterpart in the body already, or change nothing in the answer."""
-_LACKING = frozenset({"top_k", "context_management", "mcp_servers", "container"})
+_LACKING = frozenset({"top_k", "context_management", "mcp_servers", "container", "max_tool_calls", "moderation"})
+_KEPT_ELSEWHERE = ("previous_response_id", "conversation", "prompt")
+"""Names of what one vendor keeps: an answer without it would be an answer to another question."""
 _IN_MESSAGES = frozenset(
-    {"anthropic_content", "annotations", "cache_control", "is_error", "reasoning_content", "reasoning_details"}
+    {
+        *("anthropic_content", "annotations", "cache_control", "is_error"),
+        *("reasoning_content", "reasoning_details", "responses_items"),
+    }
 )
 _IN_PARTS = frozenset({"cache_control", "citations", "context"})
 _IN_TOOLS = frozenset({"cache_control", "defer_loading", "eager_input_streaming"})
@@ -21,10 +32,17 @@ _IN_TOOLS = frozenset({"cache_control", "defer_loading", "eager_input_streaming"
 def without_foreign(call: ProviderCall, body: Body, keeps: frozenset[str]) -> Body:
     """``body`` as a server of this dialect takes it; the same object where the caller asked in this dialect.
 
-    ``keeps``: fields of messages, parts and tools that this vendor understands.
+    ``keeps``: fields of messages, parts and tools that this vendor understands. Raises ProviderError of kind
+    INVALID_REQUEST for what cannot be answered without another vendor's memory.
     """
     if call.dialect is Dialect.OPENAI_CHAT:
         return body
+    for name in _KEPT_ELSEWHERE:
+        if body.get(name) is not None:
+            message = f"{name} names what another provider keeps, and this one does not know: send the whole input"
+            raise provider_error(
+                Failure(FailureKind.INVALID_REQUEST, message, status=400, code="unsupported_parameter")
+            )
     for name in sorted(_LACKING & body.keys()):
         call.drop(name)
     kept = {key: value for key, value in body.items() if key not in _SAID_OTHERWISE and key not in _LACKING}

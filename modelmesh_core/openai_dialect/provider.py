@@ -15,13 +15,13 @@ from ..errors import Failure, FailureKind, ProviderError, provider_error
 from ..interfaces.provider import CatalogueModel, Flow, HttpProvider, ProviderCall, ProviderSettings, StreamDecoder
 from ..values import Secret
 from ..wire.http import HttpRequest, HttpResponse
-from ..wire.messages import Body, Headroom, Operation, Reply
+from ..wire.messages import Body, Dialect, Headroom, Operation, Reply
 from .codec import Reading
 from .errors import failure_of_response
 from .foreign import without_foreign
 from .limits import headroom_of
 from .operations import EXCHANGES, Exchange
-from .requests import EDITS, is_edit, prefilled
+from .requests import EDITS, encode_json, is_edit, prefilled
 from .shapes import as_count, as_list, as_object, as_text
 from .stream import OpenAIStreamDecoder, WholeReplyDecoder
 from .typed_stream import SoundStreamDecoder, TypedStreamDecoder
@@ -47,6 +47,8 @@ class OpenAICompatible(HttpProvider):
     """What the vendor's own error codes mean, in lower case, where they are not those of OpenAI."""
     keeps: frozenset[str] = frozenset()
     """Fields of other dialects, in messages, parts and tools, that the vendor understands: ``cache_control``, say."""
+    speaks_responses = False
+    """Whether the vendor has the Responses API: callers who ask in its shape are then passed through."""
     takes_stream_options = True
     """Whether a stream may be asked for its usage; vendors that report it anyhow can refuse to be asked."""
 
@@ -102,6 +104,8 @@ class OpenAICompatible(HttpProvider):
         if exchange is None:
             message = f"provider {self.name!r} speaks the OpenAI dialect, in which it cannot do {call.operation.value}"
             raise provider_error(Failure(FailureKind.INVALID_REQUEST, message, status=400))
+        if call.native is not None and call.dialect is Dialect.OPENAI_RESPONSES and self.speaks_responses:
+            return (yield from self._passed_through(call))
         response = yield self._request(call, exchange)
         if not 200 <= response.status < 300:
             raise self.error(response)
@@ -109,6 +113,20 @@ class OpenAICompatible(HttpProvider):
             return self._decoder(call, response, exchange)
         reply = exchange.decode(call, response, self._reading(call))
         return attrs.evolve(reply, headroom=self.limits(response))
+
+    def _passed_through(self, call: ProviderCall) -> Flow:
+        """The caller's own request to the Responses API, and the vendor's own answer."""
+        from ..dialects.responses.upstream import decode, encode
+        from ..dialects.responses.upstream_stream import ResponsesStreamDecoder
+
+        media_type, content = encode_json(encode(call))
+        headers = {"content-type": media_type, **self.headers}
+        response = yield HttpRequest("POST", self.url(call, "/responses"), headers, content, call.stream)
+        if not 200 <= response.status < 300:
+            raise self.error(response)
+        if not call.stream:
+            return attrs.evolve(decode(response, native=True), headroom=self.limits(response))
+        return ResponsesStreamDecoder(self.limits(response), native=True)
 
     def _request(self, call: ProviderCall, exchange: Exchange) -> HttpRequest:
         body = self.prepare(call)

@@ -28,6 +28,7 @@ class FamilyProvider(OpenAICompatible):
         self.prefill_mark = traits.prefill_mark
         self.error_codes = traits.errors
         self.takes_stream_options = traits.takes_stream_options
+        self.speaks_responses = traits.speaks_responses
         # What of former reasoning may be sent is decided in ``prepare``, vendor by vendor.
         self.keeps = traits.keeps | {"reasoning_content", "reasoning_details"}
 

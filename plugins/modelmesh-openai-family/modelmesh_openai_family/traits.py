@@ -56,6 +56,8 @@ class Traits:
     """Whether only models with the feature ``reasoning`` may be shown it."""
     keeps: frozenset[str] = frozenset()
     """Fields of messages, parts and tool calls that others would refuse, and this vendor understands."""
+    speaks_responses: bool = False
+    """Whether it has the Responses API."""
     takes_stream_options: bool = True
     prefill_mark: Mapping[str, Any] = NOTHING
     failures: frozenset[str] = frozenset()

@@ -73,6 +73,7 @@ VENDORS: tuple[Vendor, ...] = (
         _key("DEEPSEEK_API_KEY"),
         "https://api.deepseek.com",
         Traits(
+            speaks_responses=True,
             renamed=MAX_TOKENS,
             lacks=(NOT_OPENAIS | SPOKEN | {"n", "seed", "logit_bias", "parallel_tool_calls"}) - {"thinking"},
             ignores=HARMLESS | {"service_tier"},
@@ -91,6 +92,7 @@ VENDORS: tuple[Vendor, ...] = (
         _key("GROQ_API_KEY"),
         "https://api.groq.com/openai/v1",
         Traits(
+            speaks_responses=True,
             operations=frozenset({CHAT, SPEECH, TRANSCRIPTION}),
             lacks=NOT_OPENAIS | SPOKEN | SCORES,
             ignores=HARMLESS,
@@ -125,6 +127,7 @@ VENDORS: tuple[Vendor, ...] = (
         _key("XAI_API_KEY"),
         "https://api.x.ai/v1",
         Traits(
+            speaks_responses=True,
             operations=frozenset({CHAT, IMAGES}),
             lacks=NOT_OPENAIS | SPOKEN | {"logit_bias"},
             ignores=HARMLESS | {"service_tier"},
@@ -141,6 +144,7 @@ VENDORS: tuple[Vendor, ...] = (
         _key("OPENROUTER_API_KEY"),
         "https://openrouter.ai/api/v1",
         Traits(
+            speaks_responses=True,
             operations=frozenset({CHAT, EMBEDDINGS, IMAGES, SPEECH, TRANSCRIPTION, RERANK}),
             paths={IMAGES: "/images"},
             lacks=frozenset({"safety_settings"}),
@@ -249,6 +253,7 @@ VENDORS: tuple[Vendor, ...] = (
         ),
         None,
         Traits(
+            speaks_responses=True,
             operations=frozenset({CHAT, EMBEDDINGS, IMAGES, SPEECH, TRANSCRIPTION}),
             lacks=frozenset({"top_k", "thinking", "safety_settings"}),
             takes_developer=True,
