@@ -13,6 +13,7 @@ import attrs
 
 from ...errors import ModelMeshError
 from ...interfaces.provider import HttpProvider, ProviderCall, ProviderConnector, ProviderSettings
+from ...openai_dialect import OpenAICompatible
 from ...openai_dialect.shapes import as_list
 from ...registry import ConnectorRegistry
 from ...values import Secret
@@ -56,7 +57,10 @@ class Matcher:
     def find(self, recording: Recording) -> Match | None:
         """The best match; None if no connector would send such a request."""
         found = [(score, match) for match, score in self._candidates(recording) if score > 0]
-        return max(found, key=lambda pair: pair[0])[1] if found else None
+        if found:
+            return max(found, key=lambda pair: pair[0])[1]
+        # Recorders tell a stream by its answer: one that was refused at once does not look like one.
+        return None if recording.stream or not recording.url else self.find(attrs.evolve(recording, stream=True))
 
     def provider(self, connector_id: str) -> HttpProvider | None:
         """A provider of that connector, with a key and options that stand for an account's; None if none is made."""
@@ -108,6 +112,8 @@ def _created(record: ProviderConnector, base_url: str | None) -> HttpProvider | 
         provider = record.create(settings)
     except ValueError:
         return None
+    if isinstance(provider, OpenAICompatible):
+        provider.speaks_responses = True  # the recording says that it does
     return provider if isinstance(provider, HttpProvider) else None
 
 
@@ -204,7 +210,8 @@ def _body(operation: Operation, asked: Body, recording: Recording) -> Body:
     if operation is Operation.EMBEDDINGS:
         texts = next((asked[key] for key in ("input", "texts", "requests", "instances") if key in asked), ["replay"])
         return {**model, "input": ["replay"] * (len(as_list(texts)) or 1)}
-    return {**model, **_EXAMPLES.get(operation, {})}
+    edited = {"image": [b"replay"]} if recording.path.endswith("/images/edits") else {}
+    return {**model, **_EXAMPLES.get(operation, {}), **edited}
 
 
 _EXAMPLES: dict[Operation, Body] = {
