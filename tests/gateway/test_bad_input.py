@@ -36,7 +36,7 @@ BODIES = {
     "no input": ("/v1/embeddings", b'{"model":"chat"}', 400, "input"),
     "input that is a number": ("/v1/embeddings", b'{"model":"chat","input":1}', 400, "input"),
     "an unknown model": (CHAT, b'{"model":"nobody",' + MESSAGES + b"}", 404, "model"),
-    "an endpoint of another day": ("/v1/responses", b"{}", 404, None),
+    "an endpoint of another day": ("/v1/batches", b"{}", 404, None),
     "a place where nothing is": ("/v2/chat", b"{}", 404, None),
 }
 
