@@ -6,8 +6,8 @@ pool asks first misbehaves. ``modelmesh chaos`` is this on the command line.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from time import perf_counter
 from typing import Any, cast
 
@@ -182,16 +182,13 @@ def _told(text: str, error: ModelMeshError | None) -> str:
     return f"{type(error).__name__} ({error.status_code})" + (" after a part" if text else "")
 
 
-class _misbehaving:  # noqa: N801  (reads as what it is: with _misbehaving(provider, fault))
-    def __init__(self, provider: FaultyProvider, fault: Fault) -> None:
-        self._provider = provider
-        self._fault = fault
-
-    def __enter__(self) -> None:
-        self._provider.fault = self._fault
-
-    def __exit__(self, *error: object) -> None:
-        self._provider.fault = None
+@contextmanager
+def _misbehaving(provider: FaultyProvider, fault: Fault) -> Generator[None]:
+    provider.fault = fault
+    try:
+        yield
+    finally:
+        provider.fault = None
 
 
 def _body(pool: str) -> dict[str, Any]:

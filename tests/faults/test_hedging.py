@@ -83,16 +83,20 @@ def test_the_slow_first_still_wins_where_the_second_fails(first, second, open_me
 
 
 def test_when_both_fail_the_request_goes_on_as_after_any_failure(first, second, open_mesh):
-    first.fault = "latency-spike"
+    first.latency = SLOW
+    first.fault = second.fault = "http-500"
     with FaultyProvider() as third:
-        slow_failure = [("http-500"), None]
-        first.latency = SLOW
-        first.script(slow_failure)
-        second.fault = "http-500"
         mesh = open_mesh({"first": first, "second": second, "third": third}, hedge=HEDGE)
         reply = ask(mesh)
-        assert reply.choices[0].message.content == EXPECTED
-        assert mesh.get_router().in_flight == 0
+    assert reply.choices[0].message.content == EXPECTED
+    record = reply.modelmesh
+    assert record.hedges >= 1
+    assert record.model == "third.model"
+    assert {attempt.model for attempt in record.attempts if attempt.status == "failed"} == {
+        "first.model",
+        "second.model",
+    }
+    assert mesh.get_router().in_flight == 0
 
 
 def test_the_share_of_second_attempts_is_bounded(first, second, open_mesh):

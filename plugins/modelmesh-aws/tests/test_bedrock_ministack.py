@@ -43,7 +43,7 @@ def address(tmp_path_factory):
                     break
             except (URLError, OSError):
                 if server.poll() is not None or time.monotonic() > deadline:
-                    pytest.skip("MiniStack did not start here")
+                    pytest.fail("MiniStack did not start")
                 time.sleep(0.1)
         yield url
     finally:
