@@ -18,12 +18,16 @@ import attrs
 from modelmesh_core import (
     Clock,
     Duration,
+    LedgerAnswer,
+    LedgerBatch,
     Storage,
     StorageConnector,
     StorageError,
     StoredInfo,
     SystemClock,
     hookimpl,
+    read_book,
+    written_book,
 )
 
 from ._files import chosen_path, file_lock, make_private_folder, remove_file, replace_file
@@ -112,6 +116,12 @@ class LocalFileStorage(Storage):
     async def add(self, key: str, amounts: Mapping[str, int], window: str) -> Mapping[str, int]:
         return await self._locked(self._counters, lambda: self._count(key, amounts, window))
 
+    async def transact(self, batch: LedgerBatch) -> Sequence[LedgerAnswer]:
+        return await self._locked(self._counters, lambda: self._keep_books(batch))
+
+    def now(self) -> float:
+        return self._clock.now()
+
     # --- in the worker thread ----------------------------------------------------------------------------------------
 
     async def _locked(self, folder: Path, work: Callable[[], R]) -> R:
@@ -169,6 +179,16 @@ class LocalFileStorage(Storage):
             if self._clock.now() - self._pruned_at >= _PRUNE_INTERVAL:
                 self._prune()
         return totals
+
+    def _keep_books(self, batch: LedgerBatch) -> Sequence[LedgerAnswer]:
+        file, now = self._counters / "book", self._clock.now()
+        book = read_book(_read(file))
+        answers = book.apply(batch, now)
+        if now - self._pruned_at >= _PRUNE_INTERVAL:
+            book.prune(now - self._options.counter_retention)
+            self._prune()
+        self._write(file, written_book(book))
+        return answers
 
     def _prune(self) -> None:
         self._pruned_at = self._clock.now()

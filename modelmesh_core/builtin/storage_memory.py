@@ -6,7 +6,18 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 
 import attrs
-from modelmesh_core import Clock, Duration, Storage, StorageConnector, StoredInfo, SystemClock, hookimpl
+from modelmesh_core import (
+    Clock,
+    Duration,
+    LedgerAnswer,
+    LedgerBatch,
+    LedgerBook,
+    Storage,
+    StorageConnector,
+    StoredInfo,
+    SystemClock,
+    hookimpl,
+)
 
 _PRUNE_INTERVAL = 3600.0
 
@@ -34,6 +45,8 @@ class _Lease:
 class MemoryStorage(Storage):
     """A dict, safe to use from several threads and event loops of one process."""
 
+    outlives_process = False
+
     def __init__(self, options: MemoryOptions | None = None, clock: Clock | None = None) -> None:
         self._options = options or MemoryOptions()
         self._clock = clock or SystemClock()
@@ -41,6 +54,7 @@ class MemoryStorage(Storage):
         self._items: dict[str, tuple[bytes, float]] = {}
         self._counters: dict[tuple[str, str], _Counters] = {}
         self._leases: dict[str, _Lease] = {}
+        self._book = LedgerBook()
         self._pruned_at = self._clock.now()
 
     async def close(self) -> None:
@@ -112,9 +126,17 @@ class MemoryStorage(Storage):
                 counters.totals[name] = counters.totals.get(name, 0) + amount
             return dict(counters.totals)
 
+    async def transact(self, batch: LedgerBatch) -> Sequence[LedgerAnswer]:
+        with self._lock:
+            return self._book.apply(batch, self._clock.now())
+
+    def now(self) -> float:
+        return self._clock.now()
+
     def _prune(self, now: float) -> None:
         self._pruned_at = now
         oldest = now - self._options.counter_retention
+        self._book.prune(oldest)
         self._counters = {place: kept for place, kept in self._counters.items() if kept.modified_at >= oldest}
 
 

@@ -16,6 +16,8 @@ import attrs
 from modelmesh_core import (
     Clock,
     Duration,
+    LedgerAnswer,
+    LedgerBatch,
     Storage,
     StorageConnector,
     StorageError,
@@ -24,12 +26,13 @@ from modelmesh_core import (
     hookimpl,
 )
 
+from . import _ledger_rows
 from ._files import chosen_path, file_lock, make_private_folder
 from ._worker import WorkerThread
 
 R = TypeVar("R")
 _APPLICATION = 0x4D4D5348
-_VERSION = 1
+_VERSION = 2
 _PRUNE_INTERVAL = 3600.0
 _SCHEMA = f"""
 BEGIN IMMEDIATE;
@@ -40,6 +43,7 @@ CREATE TABLE IF NOT EXISTS counters (
     PRIMARY KEY (key, period, name)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS leases (
     name TEXT PRIMARY KEY, owner TEXT NOT NULL, expires_at REAL NOT NULL) WITHOUT ROWID;
+{_ledger_rows.SCHEMA}
 PRAGMA application_id = {_APPLICATION};
 PRAGMA user_version = {_VERSION};
 COMMIT;
@@ -152,6 +156,12 @@ class SqliteStorage(Storage):
     async def add(self, key: str, amounts: Mapping[str, int], window: str) -> Mapping[str, int]:
         return await self._thread.run(self._guarded, lambda: self._count(key, amounts, window))
 
+    async def transact(self, batch: LedgerBatch) -> Sequence[LedgerAnswer]:
+        return await self._thread.run(self._guarded, lambda: self._keep_books(batch))
+
+    def now(self) -> float:
+        return self._clock.now()
+
     # --- in the worker thread ----------------------------------------------------------------------------------------
 
     async def _run(self, statement: str, *values: Any) -> Sequence[tuple[Any, ...]]:
@@ -222,7 +232,7 @@ class SqliteStorage(Storage):
             raise self._damaged(found)
         database.execute("PRAGMA journal_mode = WAL")
         database.execute(f"PRAGMA synchronous = {self._options.synchronous}")
-        if empty:
+        if empty or version < _VERSION:
             database.executescript(_SCHEMA)
 
     def _disconnect(self) -> None:
@@ -253,10 +263,18 @@ class SqliteStorage(Storage):
             database.executemany(_ADD, [(key, window, name, amount, now) for name, amount in amounts.items()])
             return dict(database.execute(statement, (key, window)).fetchall())
 
+    def _keep_books(self, batch: LedgerBatch) -> Sequence[LedgerAnswer]:
+        now = self._clock.now()
+        if now - self._pruned_at >= _PRUNE_INTERVAL:
+            self._prune()
+        with self._transaction() as database:
+            return _ledger_rows.apply_batch(database, batch, now)
+
     def _prune(self) -> None:
         self._pruned_at = self._clock.now()
         oldest = self._pruned_at - self._options.counter_retention
-        self._open_database.execute("DELETE FROM counters WHERE modified_at < ?", (oldest,))
+        for table in ("counters", "ledger_counters"):
+            self._open_database.execute(f"DELETE FROM {table} WHERE modified_at < ?", (oldest,))
 
 
 @hookimpl

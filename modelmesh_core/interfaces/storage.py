@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import attrs
+
+from ..errors import StorageError
+from .ledger import LedgerAnswer, LedgerBatch, LedgerBook
+
+LEDGER_KEY = "ledger/book.json"
+_LEDGER_LEASE = 10.0
+_LEDGER_WAIT = 30.0
 
 
 @attrs.frozen
@@ -23,11 +33,13 @@ class Storage(ABC):
     """One configured store of named byte strings, leases and counters. Raises StorageError when it cannot work.
 
     Keys match ``[a-z0-9][a-z0-9._/-]*``. Methods may wait on a disk or a socket and are never called on a request's
-    path, apart from ``add`` where the ledger is kept here.
+    path, apart from ``transact``, once before and once after an attempt that a limit or a budget binds.
     """
 
     shared: bool = False
     """Whether several processes can use it at once."""
+    outlives_process: bool = True
+    """Whether anything in it is there for the next process. Otherwise the ledger stays in memory."""
 
     async def open(self) -> None:  # noqa: B027  (nothing to open is the common case)
         """Connect. Called once before anything else."""
@@ -81,6 +93,48 @@ class Storage(ABC):
         Returns the new totals. Amounts may be negative (a release). Money is counted in integers by the caller.
         Adding nothing (``{}``) reads. Counters of several processes add up; they never overwrite each other.
         """
+
+    async def transact(self, batch: LedgerBatch) -> Sequence[LedgerAnswer]:
+        """Apply a batch of the ledger's operations in one atomic step, as ``LedgerBook.apply`` does; its answers.
+
+        Raises StorageError when the store cannot be asked: the batch may then have been applied or not, and is sent
+        again with its sequence. This one keeps a book as a value, under a lease, which any store can do, slowly:
+        override it where the store has something better.
+        """
+        owner, deadline = f"{batch.owner}/{batch.sequence}", time.monotonic() + _LEDGER_WAIT
+        while not await self.acquire("ledger", owner, _LEDGER_LEASE):
+            if time.monotonic() >= deadline:
+                raise StorageError("the ledger stayed locked by another process.", hint="Look for one that hangs.")
+            await asyncio.sleep(0.02)
+        try:
+            book = read_book(await self.load(LEDGER_KEY))
+            answers = book.apply(batch, self.now())
+            await self.save(LEDGER_KEY, written_book(book))
+            return answers
+        finally:
+            await self.release("ledger", owner)
+
+    def now(self) -> float:
+        """UTC epoch seconds, by the clock that the store's leases follow."""
+        return time.time()
+
+
+def read_book(data: bytes | None) -> LedgerBook:
+    """The book that a storage keeps as one document. Raises StorageError if it is none."""
+    if data is None:
+        return LedgerBook()
+    try:
+        return LedgerBook.restored(json.loads(data))
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise StorageError(
+            f"the ledger {LEDGER_KEY!r} cannot be read: {error}.",
+            hint="Restore it from a backup, or delete it to begin afresh; usage counts are then forgotten.",
+        ) from error
+
+
+def written_book(book: LedgerBook) -> bytes:
+    """A book as ``read_book`` takes it."""
+    return json.dumps(book.export(), separators=(",", ":")).encode()
 
 
 @attrs.frozen

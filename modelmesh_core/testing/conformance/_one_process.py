@@ -1,4 +1,4 @@
-"""One process of ``run_in_processes``: ``python -m ..._one_process FILE CLASS FOLDER``.
+"""One process of ``run_in_processes``: ``python -m ..._one_process FILE CLASS FOLDER METHOD``.
 
 It loads the test class by its file, because test modules cannot be imported by name everywhere.
 """
@@ -29,5 +29,5 @@ def load(file: str, qualified_name: str) -> type[StorageConformance]:
 
 if __name__ == "__main__":
     suite = load(sys.argv[1], sys.argv[2])
-    won = asyncio.run(suite.work_of_one_process(Path(sys.argv[3])))
+    won = asyncio.run(getattr(suite, sys.argv[4])(Path(sys.argv[3])))
     sys.exit(WON if won else LOST)

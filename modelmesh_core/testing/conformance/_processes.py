@@ -12,13 +12,13 @@ WON, LOST = 0, 3
 """How a process ends: with the lease, or without."""
 
 
-def run_in_processes(suite: type, folder: Path, count: int) -> int:
-    """Run ``suite.work_of_one_process(folder)`` in ``count`` processes; how many of them answered True.
+def run_in_processes(suite: type, folder: Path, count: int, method: str) -> int:
+    """Run ``suite.<method>(folder)`` in ``count`` processes; how many of them answered True.
 
     Raises AssertionError with the output of one that failed.
     """
     module = f"{__package__}._one_process"
-    command = [sys.executable, "-m", module, inspect.getfile(suite), suite.__qualname__, str(folder)]
+    command = [sys.executable, "-m", module, inspect.getfile(suite), suite.__qualname__, str(folder), method]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)}
     processes = [
         subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)

@@ -3,53 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
-from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator
 from pathlib import Path
 
-from modelmesh_core import Clock, Storage, SystemClock
+from modelmesh_core import SystemClock
 
 from ..clock import FakeClock
+from ._ledger import LedgerConformance
 from ._processes import run_in_processes
 from ._support import in_loop
 
 PROCESSES, ADDS = 8, 25
 
 
-class StorageConformance(ABC):
+class StorageConformance(LedgerConformance):
     """Inherit it, name your class ``Test...``, and write ``make``.
 
-    Where ``shared`` is true, one test starts eight processes; each loads your test class by its file and calls
+    Where ``shared`` is true, two tests start eight processes; each loads your test class by its file and calls
     ``make`` with the same folder. So ``make`` uses nothing but its arguments, the environment, and what the test file
     imports.
     """
-
-    lease: float = 30.0
-    """Seconds. Lower it where ``pass_time`` has to wait for a server's clock."""
-
-    @abstractmethod
-    def make(self, folder: Path, clock: Clock) -> Storage:
-        """A new storage, not opened. Two of the same ``folder`` are the same store, if it is shared.
-
-        ``folder`` exists, is empty before each test, and has a name that no other test has: a server's connector
-        takes it as a prefix.
-        """
-
-    async def pass_time(self, clock: FakeClock, seconds: float) -> None:
-        """Let ``seconds`` go by for the store's leases. Overridden where they follow another clock than ``clock``."""
-        clock.advance(seconds)
-
-    @contextlib.asynccontextmanager
-    async def opened(self, folder: Path, clock: Clock | None = None) -> AsyncGenerator[Storage]:
-        """A storage that is open for the length of the block."""
-        storage = self.make(folder, clock or FakeClock())
-        await storage.open()
-        try:
-            yield storage
-        finally:
-            await storage.close()
 
     # --- values ------------------------------------------------------------------------------------------------------
 
@@ -190,7 +163,7 @@ class StorageConformance(ABC):
     def test_processes_that_add_at_once_all_count_and_one_gets_the_lease(self, tmp_path: Path) -> None:
         if not self.make(tmp_path, SystemClock()).shared:
             return
-        leases_won = run_in_processes(type(self), tmp_path, PROCESSES)
+        leases_won = run_in_processes(type(self), tmp_path, PROCESSES, "work_of_one_process")
         assert leases_won == 1, f"{leases_won} of {PROCESSES} processes were given the same lease"
 
         async def read() -> None:
