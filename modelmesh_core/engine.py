@@ -25,11 +25,15 @@ from .registry import ConnectorRegistry, HookRelay
 from .rotation import RotationPolicy
 from .routing import CapabilityResolver, DeliveryFilter, RequirementFilter, RoutingPipeline, StateFilter
 from .routing.stages import FirstCandidate, PoolSelection, SelectorStage
+from .routing.unlisted import UNLISTED, UnlistedModels, UnlistedPool
+from .limits import BudgetSettings, OnExceeded, QuotaSettings
 from .settings import PoolSettings
+from .state.accounts import Allowance
 from .state.models import LiveStates
 from .transport import Transport, TransportOptions, create_transport
 from .values import Clock, Secret
 from .wire.http import HttpTimeouts
+from .wire.messages import Operation
 
 PREDEFINED_POOLS = (
     "text-generation",
@@ -72,6 +76,8 @@ class Engine:
     pools: Mapping[str, CapabilityPool]
     router: Router
     prober: Prober
+    unlisted: UnlistedModels | None
+    """Takes names that no model has, if a provider does."""
     life_cycle: HookRelay
     """Every rotation plugin that is in use, for the hooks of the life cycle."""
 
@@ -112,24 +118,40 @@ def build_engine(config: MeshConfig, around: Surroundings, step: Step) -> Engine
         models.register_all(_askable(model, providers.get(model.provider)) for model in assembled)
     with step("build the pools"):
         relays = _Relays(around.registry, config)
-        pools = {settings.id: _pool(settings, tree, relays, around) for settings in _pool_settings(config, models)}
+        guards = _Guards(around.states, config)
+        pools = {settings.id: _pool(settings, tree, relays, guards, around) for settings in _pool_settings(config, models)}
         for pool in pools.values():
             pool.follow(models.list_models())
         for name in PREDEFINED_POOLS:
             if name not in pools and models.find_by_capability(name):
-                pools[name] = _pool(PoolSettings(name), tree, relays, around, is_predefined=True)
+                pools[name] = _pool(PoolSettings(name), tree, relays, guards, around, is_predefined=True)
                 pools[name].follow(models.list_models())
         for pool in pools.values():
             models.subscribe(_following(pool, models))
+        unlisted = None
+        if passing := _passing(config, providers):
+            pool = _pool(PoolSettings(UNLISTED), tree, relays, guards, around, is_predefined=True, kind=UnlistedPool)
+            unlisted, pools[UNLISTED] = UnlistedModels(pool, passing), pool
     with step("wire the pipeline"):
-        resolver = CapabilityResolver(tree, pools, models, allow_pinned_models=config.allow_pinned_models)
+        resolver = CapabilityResolver(
+            tree, pools, models, allow_pinned_models=config.allow_pinned_models, unlisted=unlisted
+        )
         core: list[tuple[str, Any]] = [("the core", resolver), ("the core: pool selection", PoolSelection())]
         pipeline = RoutingPipeline(HookRelay([*relays.everywhere, *core]), pools)
     with step("create the router"):
         accounting = Accounting(around.states, pools, providers, around.emit, around.observe)
         router = Router(pipeline, pools, providers, around.states, accounting, around.clock, around.random)
         prober = Prober(pools, providers, accounting, around.clock)
-    return Engine(config, tree, models, providers, pools, router, prober, relays.of_all())
+    return Engine(config, tree, models, providers, pools, router, prober, unlisted, relays.of_all())
+
+
+def _passing(config: MeshConfig, providers: Mapping[str, ProviderService]) -> dict[str, frozenset[Operation]]:
+    """The providers that take any model's name → what they can be asked for."""
+    return {
+        name: service.provider.operations
+        for name, service in providers.items()
+        if config.providers[name].pass_unlisted_models
+    }
 
 
 def _following(pool: CapabilityPool, models: ModelRegistry) -> Callable[[], None]:
@@ -215,22 +237,51 @@ def _pool(
     settings: PoolSettings,
     tree: CapabilityTree,
     relays: _Relays,
+    guards: _Guards,
     around: Surroundings,
     *,
     is_predefined: bool = False,
+    kind: type[CapabilityPool] = CapabilityPool,
 ) -> CapabilityPool:
     node = tree.find(settings.capability or settings.id)
     if node is None and settings.capability is not None:
         node = tree.get_node(settings.capability)  # raises, with a suggestion
-    return CapabilityPool(
+    return kind(
         settings,
         node=node.path if node is not None else None,
         relay=relays.of(settings),
         states=around.states,
         clock=around.clock,
         emit=around.emit,
+        guards=guards.of(settings),
         is_predefined=is_predefined,
     )
+
+
+class _Guards:
+    """What providers and pools may use in all: one account each, shared by every model that it binds."""
+
+    def __init__(self, states: LiveStates, config: MeshConfig) -> None:
+        self._ledger = states.ledger
+        self._of_providers = {
+            name: tuple(self._of(f"provider:{name}", entry.quota, entry.budget, "rotate"))
+            for name, entry in config.providers.items()
+            if entry.enabled
+        }
+
+    def of(self, settings: PoolSettings) -> Mapping[str, tuple[Allowance, ...]]:
+        """Provider → what binds its models in that pool; under "" what binds the others."""
+        own = tuple(self._of(f"pool:{settings.id}", None, settings.budget, settings.on_budget_exceeded))
+        guards = {name: (*theirs, *own) for name, theirs in self._of_providers.items() if theirs}
+        return {**guards, "": own} if guards or own else {}
+
+    def _of(
+        self, name: str, quota: QuotaSettings | None, budget: BudgetSettings | None, on_exceeded: OnExceeded
+    ) -> Iterator[Allowance]:
+        if quota is not None:
+            yield self._ledger.allowance(name, quota.limits())
+        if budget is not None:
+            yield self._ledger.allowance(f"{name}/budget", budget.limits(on_exceeded))
 
 
 class _Relays:

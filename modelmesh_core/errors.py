@@ -251,10 +251,14 @@ class ContentFilterError(InvalidRequestError):
 
 
 class BudgetExceededError(ModelMeshError):
-    """A money budget, or a limit on one request's cost, would be passed."""
+    """A money budget, or a limit on one request's cost, would be passed. ``retry_after``: seconds, where known."""
 
     status_code = 429
     error_type = "insufficient_quota"
+
+    def __init__(self, message: str, *, hint: str | None = None, retry_after: float | None = None) -> None:
+        super().__init__(message, hint=hint, code="budget_exceeded")
+        self.retry_after = retry_after
 
 
 class SecretNotFoundError(ModelMeshError):

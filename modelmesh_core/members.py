@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .catalogue.definitions import Limits
 from .interfaces.routing import ModelSnapshot, Status, WindowUsage
-from .state.ledger import Account
+from .limits import AccountLimits, WindowLimit
+from .state.accounts import Account, Allowance
 from .state.models import Model, ModelState
 from .state.standby import Standing
 
@@ -14,13 +16,14 @@ if TYPE_CHECKING:
 
 _NEVER = float("inf")
 _NO_USAGE = WindowUsage()
+_UNLIMITED = Limits()
 
 
 class Member:
     """One model in one pool."""
 
     __slots__ = (
-        "_account",
+        "_allowances",
         "_cached",
         "_fresh_for",
         "_fresh_until",
@@ -39,7 +42,7 @@ class Member:
         self.pool = pool
         self.order = order
         self.standing = Standing()
-        self._account: Account | None = None
+        self._allowances: tuple[Allowance, ...] | None = None
         self._cached: ModelSnapshot | None = None
         self._fresh_for = (-1, -1, -1)
         self._fresh_until = 0.0
@@ -48,17 +51,42 @@ class Member:
 
     @property
     def account(self) -> Account:
-        """What was used through this pool, in the pool's own quota window."""
-        if self._account is None:
-            limits = self.pool.settings.deactivation
-            name = f"pool:{self.pool.id}/{self.model.id}"
-            self._account = self.pool.states.ledger.account(name, limits.timezone, rolling=limits.rolling)
-        return self._account
+        """What was used through this pool, in the pool's own quota window. Only where the pool has usage limits."""
+        return self.allowances()[-1].account
 
-    def accounts(self) -> tuple[Account, ...]:
-        """Where a request to this member is counted: with the model, and with the pool where that has limits."""
-        own = self.model.use().account
-        return (own, self.account) if self.pool.has_usage_limits else (own,)
+    def allowances(self) -> tuple[Allowance, ...]:
+        """Where a request to this member is counted: with the model, its budget, and through the pool if that limits it.
+
+        What its provider and its pool may use in all is asked of the pool.
+        """
+        if self._allowances is None:
+            ledger, definition = self.pool.states.ledger, self.definition
+            self.model.use()
+            own = [ledger.allowance(f"model:{self.model.id}", definition.limits.of_account())]
+            if definition.budget is not None:
+                own.append(ledger.allowance(f"model:{self.model.id}/budget", definition.budget.limits()))
+            if self.pool.has_usage_limits:
+                own.append(ledger.allowance(f"pool:{self.pool.id}/{self.model.id}", self._limits_in_pool()))
+            self._allowances = tuple(own)
+        return self._allowances
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether anything limits it by itself: its own limits or budget, or its pool's."""
+        definition = self.definition
+        return self.pool.has_usage_limits or definition.budget is not None or definition.limits != _UNLIMITED
+
+    def _usage_version(self) -> int:
+        """Changes with every change of what was used."""
+        version = 0
+        for allowance in self.allowances():
+            version += allowance.account.version
+        return version
+
+    def _limits_in_pool(self) -> AccountLimits:
+        limits = self.pool.settings.deactivation
+        window = WindowLimit(limits.quota_window, limits.request_limit, limits.token_limit, limits.budget_limit)
+        return AccountLimits((window,), timezone=limits.timezone, rolling=limits.rolling)
 
     def snapshot(self, now: float) -> ModelSnapshot:
         """The immutable view at ``now``; the same object as before when nothing has changed."""
@@ -67,12 +95,12 @@ class Member:
             self._looked_at = self.pool.states.version
             state = self._state = self.model.state
         if now < self._fresh_until and self._cached is not None:
-            health, standing, account = self._fresh_for
+            health, standing, used = self._fresh_for
             if standing == self.standing.version and (
-                state is None or (health == state.health.version and account == state.account.version)
+                state is None or (health == state.health.version and used == self._usage_version())
             ):
                 return self._cached
-        used = (-1, -1) if state is None else (state.health.version, state.account.version)
+        used = (-1, -1) if state is None else (state.health.version, self._usage_version())
         self._fresh_for = (used[0], self.standing.version, used[1])
         self._cached, self._fresh_until = self._look(state, now)
         return self._cached
@@ -98,10 +126,14 @@ class Member:
         health, account = state.health, state.account
         outcomes = health.outcomes(self.pool.settings.deactivation.error_window)
         outcomes.expire(now)
-        refused = account.refused(self.definition.limits, 0, now)
+        is_priced = bool(view["is_priced"])
+        reached = [allowance.used_up(now) for allowance in self.allowances()]
+        used_up = next((one for one in reached if one is not None and (is_priced or not one.is_budget)), None)
         quota = _NO_USAGE
         if self.pool.has_usage_limits:
             quota = self.account.used(now)[self.pool.settings.deactivation.quota_window]
+        if used_up is not None and standing.until is None:
+            view["until"] = used_up.resets_at
         snapshot = ModelSnapshot(
             **view,
             consecutive_failures=health.consecutive_failures,
@@ -115,9 +147,9 @@ class Member:
             latency_p95=health.latency.percentile(0.95),
             time_to_first_token=health.first_token.mean,
             in_flight=account.in_flight,
-            is_available=is_free and refused is None,
-            exhausted=refused[0] if refused is not None else None,
+            is_available=is_free and used_up is None,
+            exhausted=used_up.reason if used_up is not None else None,
             last_request=account.last_request,
             last_failure=health.last_failure,
         )
-        return snapshot, min(fresh_until, account.next_reset(), now + 1.0 if outcomes.failures else _NEVER)
+        return snapshot, min(fresh_until, account.next_reset(now), now + 1.0 if outcomes.failures else _NEVER)

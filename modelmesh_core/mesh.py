@@ -27,8 +27,10 @@ from .interfaces.storage import Storage, StorageConnector
 from .observability.service import Observability
 from .registry import ConnectorRegistry
 from .secrets import SecretResolver, fill_environment, fill_references
+from .state.ledger import Alert
 from .state.manager import StateManager
 from .state.models import LiveStates
+from .state.shared_ledger import SharedLedger
 from .transport import create_transport
 from .values import Clock, SystemClock
 from .wire.messages import Delivery, Request
@@ -163,6 +165,7 @@ class ModelMesh:
         with self._step("load persisted state"):
             self._state = self._state_manager(config)
             self._restored = self._background.run(self._state.load()) or {}
+            self._share_ledger(config, self._state)
             self._states.restore(self._restored)
         engine = build_engine(config, self._surroundings(), self._step)
         engine.restore(self._restored.get("pools", {}))
@@ -232,6 +235,26 @@ class ModelMesh:
             read_only=self._read_only,
         )
 
+    def _share_ledger(self, config: MeshConfig, state: StateManager) -> None:
+        """Where state outlives the process, usage is counted together with every other process that uses it."""
+        ledger = self._states.ledger
+        ledger.on_alert = self._tell_alert
+        if state.keeps_anything and state.storage.outlives_process:
+            policy = config.storage.on_storage_failure
+            ledger.shared = SharedLedger(ledger, state.storage, self._clock, policy=policy)
+
+    def _tell_alert(self, alert: Alert) -> None:
+        self._emit(
+            "budget_alert",
+            {
+                "account": alert.account,
+                "window": alert.window,
+                "spent": str(alert.spent),
+                "limit": str(alert.limit),
+                "resets_at": alert.resets_at,
+            },
+        )
+
     def _surroundings(self) -> Surroundings:
         return Surroundings(
             self._registry,
@@ -261,6 +284,8 @@ class ModelMesh:
     async def _start_services(self) -> None:
         assert self._state is not None
         self._state.start()
+        if self._states.ledger.shared is not None:
+            await self._states.ledger.shared.start(read_only=self._read_only)
         self._observability.start()
         self._tasks = [asyncio.create_task(self._keep_house(), name="modelmesh housekeeping")]
 
@@ -320,6 +345,8 @@ class ModelMesh:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._last_pools = engine.export()
+        if self._states.ledger.shared is not None:
+            await self._states.ledger.shared.close()
         if self._state is not None:
             await self._state.close()
         await self._observability.close()

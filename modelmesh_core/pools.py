@@ -20,6 +20,7 @@ from .interfaces.routing import (
 from .members import Member
 from .registry import HookRelay
 from .settings import PoolSettings
+from .state.accounts import Allowance
 from .state.models import LiveStates, Model
 from .values import Clock
 
@@ -46,6 +47,7 @@ class CapabilityPool:
         states: LiveStates,
         clock: Clock,
         emit: Emit,
+        guards: Mapping[str, tuple[Allowance, ...]] | None = None,
         is_predefined: bool = False,
     ) -> None:
         self.id = settings.id
@@ -56,6 +58,8 @@ class CapabilityPool:
         self.states = states
         self._clock = clock
         self.is_predefined = is_predefined
+        self._guards = guards or {}
+        """Provider → what all its models, and all models of this pool, share; under "" for the other providers."""
         self._emit = emit
         self._members: dict[str, Member] = {}
         self._ids: tuple[str, ...] = ()
@@ -93,6 +97,9 @@ class CapabilityPool:
         with self.states.lock:
             before = set(self._members)
             self._members = {model: self._member(wanted[model], place) for place, model in enumerate(ordered)}
+            for member in self._members.values():
+                if member.is_limited:
+                    member.allowances()  # known to the ledger from the start, with what others have used
             self._membership_changed(before)
 
     def _member(self, definition: ModelDefinition, order: int) -> Member:
@@ -158,13 +165,43 @@ class CapabilityPool:
         now = context.now
         if now >= self._next_change:
             self.refresh(now)
-        members: Iterable[Member] = self._members.values()
+        members = self.members_for(context)
         path = context.capability
         if path is not None and path != self.node:
             at = self.members_at(path)
             if len(at) < len(self._members):
                 members = [member for member in members if member.model.id in at]
-        return [Candidate(context, member.definition, member.snapshot(now), member.order) for member in members]
+        snapshot = self._snapshots(now)
+        return [Candidate(context, member.definition, snapshot(member), member.order) for member in members]
+
+    def guards_of(self, member: Member) -> tuple[Allowance, ...]:
+        """What ``member`` shares with others: what its provider, and what this pool, may use in all."""
+        return self._guards.get(member.definition.provider) or self._guards.get("", ())
+
+    def _snapshots(self, now: float) -> Callable[[Member], ModelSnapshot]:
+        """What gives the snapshot of a member: none is available whose provider or pool has nothing left."""
+        reached = {
+            provider: [one for guard in guards if (one := guard.used_up(now)) is not None]
+            for provider, guards in self._guards.items()
+        }
+        if not any(reached.values()):
+            return lambda member: member.snapshot(now)
+
+        def guarded(member: Member) -> ModelSnapshot:
+            snapshot = member.snapshot(now)
+            provider = member.definition.provider
+            for limit in reached[provider if provider in reached else ""]:
+                if snapshot.is_priced or not limit.is_budget:
+                    until = limit.resets_at if snapshot.until is None else snapshot.until
+                    why = f"{limit.reason} ({limit.account})"
+                    return snapshot._replace(is_available=False, exhausted=why, until=until)
+            return snapshot
+
+        return guarded
+
+    def members_for(self, context: RoutingContext) -> Iterable[Member]:
+        """The members that this request may use, in pool order."""
+        return self._members.values()
 
     def select(self, context: RoutingContext, candidates: list[Candidate]) -> Candidate | None:
         """What the pool's strategy chooses among ``candidates``; changes nothing."""
@@ -307,7 +344,8 @@ class CapabilityPool:
         """A snapshot of every member, in pool order."""
         now = self._clock.now()
         self.refresh(now)
-        return [member.snapshot(now) for member in self._members.values()]
+        snapshot = self._snapshots(now)
+        return [snapshot(member) for member in self._members.values()]
 
     # --- persistence -------------------------------------------------------------------------------------------------
 

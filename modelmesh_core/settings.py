@@ -11,9 +11,8 @@ from typing import Literal
 
 import attrs
 
+from .limits import BudgetSettings, OnExceeded, QuotaWindow
 from .values import Duration
-
-QuotaWindow = Literal["minute", "hour", "day", "month"]
 
 
 @attrs.frozen
@@ -156,4 +155,8 @@ class PoolSettings:
     unsupported: Literal["drop", "warn", "error"] = "warn"
     """What becomes of a parameter that the chosen provider lacks: it is left out; left out, and the caller is told (the
     header ``x-modelmesh-dropped``, the record, a log line); or the request is refused."""
+    budget: BudgetSettings | None = None
+    """How much may be spent through this pool."""
+    on_budget_exceeded: OnExceeded = "rotate"
+    """What follows where a budget would be passed: a model that fits is asked, or the request fails."""
     rotate_on_content_filter: bool = False

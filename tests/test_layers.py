@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[1]
 CORE = ROOT / "modelmesh_core"
 
 FLOORS = [
-    ["errors", "values"],
+    ["errors", "values", "limits"],
     ["wire"],
     ["capabilities"],
     ["catalogue"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from docs_recordings import covered_by
 from modelmesh_core import CatalogueModel, ConnectorRegistry, ProviderConnector
 from modelmesh_core.catalogue.definitions import operations_of
 from modelmesh_core.testing.replaying import Matcher
@@ -13,8 +14,8 @@ def providers() -> str:
     """A row a connector: what it does, what its models can do, and how it is found in the environment."""
     registry = ConnectorRegistry()
     matcher = Matcher(registry)
-    head = ("connector", "operations", "models", "features of its models", "environment", "free tier")
-    lines = [f"| {' | '.join(head)} |", "|---|---|---|---|---|---|"]
+    head = ("connector", "operations", "models", "features of its models", "environment", "free tier", "recordings")
+    lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
     for info in registry.list_connectors("provider"):
         if not info.distribution.startswith("modelmesh-"):
             continue  # somebody's own, that happens to be installed here
@@ -29,6 +30,7 @@ def providers() -> str:
             ", ".join(_features(models)) or "–",
             ", ".join(_variables(record)) or "–",
             "known" if any(model.free_tier_limits for model in models) else "–",
+            covered_by(info.id),
         )
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)

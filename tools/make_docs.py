@@ -18,6 +18,7 @@ from typing import Any
 
 from docs_commands import commands
 from docs_providers import providers
+from docs_recordings import recordings, unequal_recordings
 from docs_reference import options_table, reference
 from docs_words import FAILURES, PLANNED
 from modelmesh_core import CapabilityTree, ProviderConnector, hookspecs
@@ -219,8 +220,10 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "hooks-introduction": hooks_introduction,
     "planned": planned,
     "providers": providers,
+    "recordings": recordings,
     "strategies": strategies,
     "unbuilt": unbuilt,
+    "unequal-recordings": unequal_recordings,
     "variables": variables,
 }
 

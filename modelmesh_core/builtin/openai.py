@@ -8,8 +8,9 @@ from modelmesh_core import EnvironmentKey, OpenAICompatible, ProviderConnector, 
 
 
 class OpenAI(OpenAICompatible):
-    """OpenAI itself, which has the Responses API, too."""
+    """OpenAI itself, which has the Responses API, too, and keeps files, batches and answers."""
 
+    operations = OpenAICompatible.operations | OpenAICompatible.resources
     speaks_responses = True
 
 

@@ -9,6 +9,7 @@ import attrs
 
 from ..capabilities import CapabilityTree
 from ..errors import ConfigurationError, Problem
+from ..limits import BudgetSettings
 from .definitions import (
     FEATURES,
     UNCONSTRAINED,
@@ -69,6 +70,8 @@ class ConfiguredModel(Protocol):
     def pricing(self) -> Mapping[str, Any]: ...
     @property
     def limits(self) -> Mapping[str, Any]: ...
+    @property
+    def budget(self) -> BudgetSettings | None: ...
 
 
 class ListedModel(Protocol):
@@ -162,6 +165,7 @@ class _Listed:
     constraints: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
     pricing: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
     limits: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
+    budget: BudgetSettings | None = None
 
 
 def _listing(entry: ConfiguredModel, provider: ListedProvider) -> ListedModel | None:
@@ -215,6 +219,7 @@ def _define(
         part("pricing", Pricing, entry.pricing),
         part("limits", Limits, entry.limits),
         batch,
+        entry.budget,
         _shared(sources),
     )
 

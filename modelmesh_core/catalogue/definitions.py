@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import attrs
 
+from ..limits import AccountLimits, BudgetSettings, quota_windows
 from ..wire.messages import Delivery, Operation, Usage
 
 FEATURES = frozenset(
@@ -147,6 +148,10 @@ class Limits:
     window_timezone: str = "UTC"
     """IANA name; where the provider's day begins."""
 
+    def of_account(self) -> AccountLimits:
+        """The same, as the ledger takes it."""
+        return AccountLimits(tuple(quota_windows(self)), self.concurrent, timezone=self.window_timezone)
+
 
 UNCONSTRAINED = Constraints()
 """Shared by every model without known constraints, so that filters can pass it over at a glance."""
@@ -173,6 +178,8 @@ class ModelDefinition:
     pricing: Pricing = Pricing()
     limits: Limits = Limits()
     batch: BatchSettings | None = None
+    budget: BudgetSettings | None = None
+    """How much may be spent on it, whatever the pool."""
     sources: Mapping[str, str] = attrs.field(factory=dict[str, str], eq=False, repr=False)
     """Field → where its value came from: ``configuration``, ``connector catalogue``, ``default``, ..."""
     operations: frozenset[Operation] = attrs.field(
@@ -202,10 +209,15 @@ _CHAT_ROOTS = (
 )
 _OPERATION_ROOTS: dict[Operation, tuple[str, ...]] = {
     Operation.CHAT: _CHAT_ROOTS,
+    Operation.TEXT_COMPLETION: (
+        "generation.text-generation.text-completion",
+        "generation.text-generation.code-generation",
+    ),
     Operation.RESPONSES: _CHAT_ROOTS,
     Operation.EMBEDDINGS: ("representation.embeddings",),
     Operation.SPEECH: ("generation.audio-generation.text-to-speech",),
     Operation.TRANSCRIPTION: ("understanding.audio-understanding",),
+    Operation.AUDIO_TRANSLATION: ("understanding.audio-understanding.speech-to-text",),
     Operation.IMAGES: ("generation.image-generation", "transformation.image-editing"),
     Operation.MODERATION: ("evaluation",),
     Operation.RERANK: ("retrieval.reranking",),

@@ -2,61 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
-from ..execution import Completion, Router, StreamingReply
+from ..execution import Completion, Router
+from ..execution.resources import ResourceAnswer, ResourceCall
 from ..execution.router import Explanation
 from ..interfaces.records import DecisionRecord
 from ..listing import find_model, list_models
 from ..wire.messages import Delivery, Operation, Request
 from .media import AsyncAudio, AsyncImages, AsyncModerations
-from .objects import ChatCompletion, ChatCompletionChunk, CreateEmbeddingResponse, Model, ModelList, UsageTotals
+from .objects import ChatCompletion, CreateEmbeddingResponse, Model, ModelList, UsageTotals
+from .resources import AsyncBatches, AsyncFiles
+from .responses import AsyncResponses
+from .streams import AsyncStream
 
 if TYPE_CHECKING:
     from ..mesh import ModelMesh
 
 Messages = Sequence[Mapping[str, Any]]
-
-
-class AsyncStream:
-    """A streamed chat completion: iterate over its chunks. Leaving early (``close``) cancels the upstream call."""
-
-    def __init__(self, reply: StreamingReply, usage: UsageTotals) -> None:
-        self._reply = reply
-        self._usage = usage
-        self._counted = False
-
-    @property
-    def modelmesh(self) -> DecisionRecord:
-        """Who answers, what was tried; cost and outcome once it has ended."""
-        return self._reply.record
-
-    def __aiter__(self) -> AsyncIterator[ChatCompletionChunk]:
-        return self
-
-    async def __anext__(self) -> ChatCompletionChunk:
-        try:
-            event = await anext(self._reply)
-        except BaseException:
-            self._count()
-            raise
-        return ChatCompletionChunk(event.chunk or {})
-
-    async def close(self) -> None:
-        await self._reply.aclose()
-        self._count()
-
-    def _count(self) -> None:
-        if not self._counted:
-            self._counted = True
-            self._usage.add(self._reply.record)
-
-    async def __aenter__(self) -> AsyncStream:
-        return self
-
-    async def __aexit__(self, *exception: object) -> None:
-        await self.close()
 
 
 class AsyncCompletions:
@@ -137,6 +101,9 @@ class AsyncOpenAIClient:
         self.audio = AsyncAudio(self)
         self.images = AsyncImages(self)
         self.moderations = AsyncModerations(self)
+        self.responses = AsyncResponses(self)
+        self.files = AsyncFiles(self)
+        self.batches = AsyncBatches(self)
         self.models = AsyncModels(self)
         self.usage = UsageTotals()
         """What went through this client so far."""
@@ -171,6 +138,15 @@ class AsyncOpenAIClient:
             raise
         self.usage.add(completion.record)
         return completion
+
+    async def keep(self, call: ResourceCall) -> ResourceAnswer:
+        """The answer of the provider that keeps what is asked for; counts the request."""
+        self.usage.requests += 1
+        try:
+            return await self.router.resources.ask(call)
+        except BaseException:
+            self.usage.failed += 1
+            raise
 
     async def complete(self, request: Request) -> tuple[dict[str, Any], DecisionRecord]:
         """The reply's body and its record; counts usage."""

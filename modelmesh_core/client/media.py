@@ -60,12 +60,26 @@ class AsyncTranscriptions:
         return Transcription(completion.reply.body, completion.record)
 
 
+class AsyncTranslations:
+    """``client.audio.translations``."""
+
+    def __init__(self, client: AsyncOpenAIClient) -> None:
+        self._client = client
+
+    async def create(self, *, model: str, file: File, **parameters: Any) -> Transcription:
+        """What is said in ``file``, in English. Raises as transcriptions do."""
+        body = {"model": model, **file_fields(file), **parameters}
+        completion = await self._client.answer(self._client.request(Operation.AUDIO_TRANSLATION, body))
+        return Transcription(completion.reply.body, completion.record)
+
+
 class AsyncAudio:
     """``client.audio``."""
 
     def __init__(self, client: AsyncOpenAIClient) -> None:
         self.speech = AsyncSpeech(client)
         self.transcriptions = AsyncTranscriptions(client)
+        self.translations = AsyncTranslations(client)
 
 
 class AsyncImages:
@@ -86,6 +100,11 @@ class AsyncImages:
         body: dict[str, Any] = {"model": model, "prompt": prompt, "image": contents, **parameters}
         if body.get("mask") is not None:
             body["mask"] = file_fields(body["mask"])["file"]
+        return ImagesResponse(*await self._client.complete(self._client.request(Operation.IMAGES, body)))
+
+    async def create_variation(self, *, model: str, image: File, **parameters: Any) -> ImagesResponse:
+        """Pictures like ``image``. Raises as ``edit`` does."""
+        body = {"model": model, "image": [file_fields(image)["file"]], **parameters}
         return ImagesResponse(*await self._client.complete(self._client.request(Operation.IMAGES, body)))
 
 

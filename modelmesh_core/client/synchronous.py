@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from ..background import BackgroundLoop
 from ..execution.router import Explanation
-from ..interfaces.records import DecisionRecord
-from .asynchronous import AsyncOpenAIClient, AsyncStream, Messages
+from .asynchronous import AsyncOpenAIClient, Messages
 from .media import File
 from .objects import (
     BinaryAnswer,
     ChatCompletion,
-    ChatCompletionChunk,
     CreateEmbeddingResponse,
     ImagesResponse,
     Model,
@@ -22,43 +19,12 @@ from .objects import (
     Transcription,
     UsageTotals,
 )
+from .resources import Batches, Files
+from .responses import Responses
+from .streams import Stream
 
 if TYPE_CHECKING:
     from ..mesh import ModelMesh
-
-
-class Stream:
-    """A streamed chat completion: iterate over its chunks. Leaving early (``close``) cancels the upstream call."""
-
-    def __init__(self, stream: AsyncStream, loop: BackgroundLoop) -> None:
-        self._stream = stream
-        self._loop = loop
-
-    @property
-    def modelmesh(self) -> DecisionRecord:
-        """Who answers, what was tried; cost and outcome once it has ended."""
-        return self._stream.modelmesh
-
-    def __iter__(self) -> Iterator[ChatCompletionChunk]:
-        return self
-
-    def __next__(self) -> ChatCompletionChunk:
-        chunk = self._loop.run(self._next())
-        if chunk is None:
-            raise StopIteration
-        return chunk
-
-    async def _next(self) -> ChatCompletionChunk | None:
-        return await anext(self._stream, None)
-
-    def close(self) -> None:
-        self._loop.run(self._stream.close())
-
-    def __enter__(self) -> Stream:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
 
 
 class Completions:
@@ -131,12 +97,25 @@ class Transcriptions:
         return self._loop.run(self._client.audio.transcriptions.create(model=model, file=file, **parameters))
 
 
+class Translations:
+    """``client.audio.translations``."""
+
+    def __init__(self, client: AsyncOpenAIClient, loop: BackgroundLoop) -> None:
+        self._client = client
+        self._loop = loop
+
+    def create(self, *, model: str, file: File, **parameters: Any) -> Transcription:
+        """As ``AsyncOpenAIClient.audio.translations.create``."""
+        return self._loop.run(self._client.audio.translations.create(model=model, file=file, **parameters))
+
+
 class Audio:
     """``client.audio``."""
 
     def __init__(self, client: AsyncOpenAIClient, loop: BackgroundLoop) -> None:
         self.speech = Speech(client, loop)
         self.transcriptions = Transcriptions(client, loop)
+        self.translations = Translations(client, loop)
 
 
 class Images:
@@ -153,6 +132,10 @@ class Images:
     def edit(self, *, model: str, prompt: str, image: File | list[File], **parameters: Any) -> ImagesResponse:
         """As ``AsyncOpenAIClient.images.edit``."""
         return self._loop.run(self._client.images.edit(model=model, prompt=prompt, image=image, **parameters))
+
+    def create_variation(self, *, model: str, image: File, **parameters: Any) -> ImagesResponse:
+        """As ``AsyncOpenAIClient.images.create_variation``."""
+        return self._loop.run(self._client.images.create_variation(model=model, image=image, **parameters))
 
 
 class Moderations:
@@ -190,6 +173,9 @@ class OpenAIClient:
         self.audio = Audio(self._client, mesh.background)
         self.images = Images(self._client, mesh.background)
         self.moderations = Moderations(self._client, mesh.background)
+        self.responses = Responses(self._client, mesh.background)
+        self.files = Files(self._client, mesh.background)
+        self.batches = Batches(self._client, mesh.background)
         self.models = Models(self._client)
 
     @property

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 import attrs
 
 from ..catalogue.definitions import BatchSettings, Constraints, DeliverySupport, Limits, Pricing
+from ..limits import BudgetSettings, QuotaSettings
 from ..settings import PoolSettings
 from ..values import Duration, Secret, Size
 from ..wire.http import HttpTimeouts
@@ -70,6 +71,15 @@ class ProviderConfig:
     timeout: HttpTimeouts = HttpTimeouts()
     """A bare duration sets ``total``."""
     auth: AuthConfig = AuthConfig()
+    quota: QuotaSettings | None = None
+    """What the account may send in all, whatever the model."""
+    budget: BudgetSettings | None = None
+    """How much may be spent at this account."""
+    free_tier: bool = False
+    """Keep to the known limits of the vendor's free tier: `modelmesh quota` shows them, with their source."""
+    pass_unlisted_models: bool = False
+    """Ask this provider for models that nobody has listed, by the name that the caller gives. Of several such
+    providers the first is asked, or the one in ``PROVIDER/NAME``."""
     headers: Mapping[str, Secret] = attrs.field(factory=dict[str, Secret], repr=False)
     """Sent with every request. Values are treated as secrets."""
     max_connections: int | None = 1000
@@ -98,6 +108,8 @@ class ModelConfig:
     pricing: Annotated[Mapping[str, Any], Pricing] = attrs.field(factory=dict[str, Any])
     """USD; tokens per 1M."""
     limits: Annotated[Mapping[str, Any], Limits] = attrs.field(factory=dict[str, Any])
+    budget: BudgetSettings | None = None
+    """How much may be spent on this model, whatever the pool."""
 
 
 @attrs.frozen
@@ -110,6 +122,9 @@ class StorageConfig:
     sync_interval: Duration = 300.0
     """For ``periodic``."""
     format: Literal["json"] = "json"
+    on_storage_failure: Literal["local-share", "deny", "allow"] = "local-share"
+    """What limits and budgets do while the storage is out of reach: each process goes on within its share of what was
+    left; what they bind is refused; or each process keeps them by itself."""
     options: Options = attrs.field(default=None, repr=False)
     """Instance of the connector's options class; None if it has none."""
 
@@ -196,13 +211,16 @@ class CorsConfig:
 
 ENDPOINTS = (
     "/v1/chat/completions",
+    "/v1/completions",
     "/v1/responses",
     "/v1/messages",
     "/v1/embeddings",
     "/v1/audio/speech",
     "/v1/audio/transcriptions",
+    "/v1/audio/translations",
     "/v1/images/generations",
     "/v1/images/edits",
+    "/v1/images/variations",
     "/v1/moderations",
     "/v1/rerank",
     "/v1/search",

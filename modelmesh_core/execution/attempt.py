@@ -60,7 +60,7 @@ class Attempt:
     def abandon(self) -> None:
         """It was never sent: nothing was used, and nobody is judged."""
         if self._settle():
-            self.reservation.settle(self._clock.now(), 0, None)
+            self.reservation.release(self._clock.now())
             self._end_probe()
 
     def succeeded(self, usage: Usage, headroom: Headroom) -> None:

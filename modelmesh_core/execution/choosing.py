@@ -6,21 +6,21 @@ from collections.abc import Iterable
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from ..catalogue import Limits, ModelDefinition
-from ..errors import Failure, FailureKind, NoActiveModelError
+from ..catalogue import ModelDefinition
+from ..errors import BudgetExceededError, Failure, FailureKind, NoActiveModelError
 from ..interfaces.records import DecisionRecord
 from ..interfaces.routing import FailedAttempt, RoutingContext, Status
 from ..members import Member
 from ..pools import CapabilityPool
 from ..routing import RequestRequirements, RoutingDecision
-from ..state.ledger import LimitReached, Reservation
+from ..state.accounts import Allowance, LimitReached
+from ..state.ledger import Reservation
 from ..wire.messages import Request
 from .attempt import Attempt
 
 if TYPE_CHECKING:
     from .router import Router
 
-_UNLIMITED = Limits()
 _OF_THE_ACCOUNT = frozenset({FailureKind.QUOTA, FailureKind.CONNECTION, FailureKind.TIMEOUT})
 """Failures that other models of the same account would most likely meet, too."""
 CLOCK_SLACK = 0.05
@@ -41,6 +41,9 @@ class Choice:
         self._put_last: dict[str, tuple[int, str]] = {}
         """Full model id → how late, and why, it is asked only when nobody else is left."""
         self.failed: list[FailedAttempt] = []
+        self.reached: list[LimitReached] = []
+        """Limits that this request would have passed."""
+        self._request_allowances: tuple[Allowance, ...] = router.allowances_of(request)
         self.context: RoutingContext
 
     # --- deciding ----------------------------------------------------------------------------------------------------
@@ -184,7 +187,8 @@ class Choice:
 
     def earliest_return(self, now: float) -> float | None:
         """Seconds until the first of the standby models may be back."""
-        waits = [
+        waits = [reached.resets_at - now for reached in self.reached if reached.resets_at > now]
+        waits += [
             member.standing.until - now
             for pool in self._record.pools
             for member in self._router.pools[pool].members.values()
@@ -196,20 +200,36 @@ class Choice:
 
     def _reserved(self, pool: CapabilityPool, member: Member, now: float) -> Attempt | None:
         router = self._router
-        reservation = self._set_aside(member, now)
+        reservation = self._set_aside(pool, member, now)
         if isinstance(reservation, LimitReached):
-            self._excluded[member.model.id] = f"would pass its {reservation.reason}"
+            self.refused(member.model.id, reservation)
             return None
         service = router.providers[member.definition.provider]
         return Attempt(pool, member, service, reservation, router.accounting, router.clock)
 
-    def _set_aside(self, member: Member, now: float) -> Reservation | LimitReached:
+    def refused(self, model: str, reached: LimitReached) -> None:
+        """``model`` is out: asking it would pass a limit. Raises BudgetExceededError where that ends the request."""
+        self.reached.append(reached)
+        whose = f" of {reached.account}" if reached.account and not reached.account.startswith("model:") else ""
+        self._excluded[model] = f"would pass its {reached.reason}{whose}"
+        if reached.is_error:
+            wait = max(0.0, reached.resets_at - self._router.clock.now())
+            raise BudgetExceededError(
+                f"{self._request.model!r} would pass the {reached.reason}{whose}.",
+                hint="Ask for a cheaper model, or wait for the next window; `modelmesh quota` shows what is left.",
+                retry_after=wait or None,
+            )
+        if reached.is_budget and any(reached.account == a.account.name for a in self._request_allowances):
+            for other in self._members():
+                if not other.pricing.is_free:
+                    self.exclude(other.id, f"would pass the {reached.reason}{whose}")
+
+    def _set_aside(self, pool: CapabilityPool, member: Member, now: float) -> Reservation | LimitReached:
         """Reserve an estimate of what the attempt will use; only its count where no limit could be passed."""
-        definition = member.definition
+        guards = (*pool.guards_of(member), *self._request_allowances)
         tokens, cost = 0, 0.0
-        if definition.limits != _UNLIMITED or member.pool.has_usage_limits:
+        if guards or member.is_limited:
             tokens = self._requirements.input_tokens + self._requirements.output_tokens
-            cost = self._requirements.cost(definition)
-        return self._router.states.ledger.reserve(
-            member.accounts(), definition.limits, tokens=tokens, cost=cost, now=now
-        )
+            cost = self._requirements.cost(member.definition)
+        allowances = (*member.allowances(), *guards)
+        return self._router.states.ledger.reserve(allowances, tokens=tokens, cost=cost, now=now)

@@ -40,7 +40,7 @@ def hedge_delay(attempt: Attempt, delivery: Delivery) -> float | None:
 async def race(
     first: Attempt,
     send: Send[T],
-    hedge: Callable[[Attempt], Attempt | None],
+    hedge: Callable[[Attempt], Awaitable[Attempt | None]],
     delay: float,
     clock: Clock,
     lost: Lost[T],
@@ -55,7 +55,7 @@ async def race(
     try:
         await asyncio.wait([*running, timer], return_when=asyncio.FIRST_COMPLETED)
         if not any(task.done() for task in running):
-            second = hedge(first)
+            second = await hedge(first)
             if second is not None:
                 running[asyncio.ensure_future(send(second))] = second
         return await _first_answer(running, lost)

@@ -15,12 +15,14 @@ from ..interfaces.records import DecisionRecord
 from ..interfaces.routing import Requirements, RoutingContext
 from ..pools import CapabilityPool
 from ..routing import RequestRequirements, RoutingDecision, RoutingPipeline
+from ..state.accounts import Allowance
 from ..state.models import LiveStates
 from ..values import Clock
 from ..wire.messages import Delivery, Operation, Reply, Request
 from .accounting import Accounting
 from .attempt import Attempt
 from .provider_service import ProviderService
+from .resources import Resources
 from .retry import hedge_budget, retry_budget
 from .run import Run
 from .stream_run import StreamRun
@@ -97,7 +99,20 @@ class Router:
         self.random = random
         self.retry_budgets = {name: retry_budget(pool.settings.retry) for name, pool in pools.items()}
         self.hedge_budgets = {name: hedge_budget(pool.settings.hedge) for name, pool in pools.items()}
+        self.resources = Resources(self)
+        """What providers keep: files, batches, stored answers."""
         self.in_flight = 0
+
+    def allowances_of(self, request: Request) -> tuple[Allowance, ...]:
+        """What binds the caller, whatever the model: the limits of its key."""
+        limits = request.key_limits
+        if limits is None or request.key is None:
+            return ()
+        ledger = self.states.ledger
+        own = [ledger.allowance(f"key:{request.key}", limits.quota)] if limits.quota is not None else []
+        if limits.budget is not None:
+            own.append(ledger.allowance(f"key:{request.key}/budget", limits.budget))
+        return tuple(own)
 
     # --- deciding ----------------------------------------------------------------------------------------------------
 
@@ -198,6 +213,7 @@ class Router:
         run = Run[Reply](self, self._identified(request))
         reply = await run.until_answered(ask)
         run.succeeded(reply.usage, reply.headroom, reply.body)
+        await run.kept()
         return Completion(reply, run.record)
 
     async def stream(self, request: Request) -> StreamingReply:

@@ -72,7 +72,7 @@ class Run(Generic[T]):
         try:
             again: Attempt | None = None
             while True:
-                attempt = self._choice.same_again(again) if again is not None else await self._choose()
+                attempt = await self._same_again(again) if again is not None else await self._choose()
                 again = None
                 if attempt is None:
                     continue
@@ -130,12 +130,39 @@ class Run(Generic[T]):
 
     # --- choosing ----------------------------------------------------------------------------------------------------
 
+    async def _same_again(self, before: Attempt) -> Attempt | None:
+        return await self._confirmed(self._choice.same_again(before))
+
+    async def _confirmed(self, attempt: Attempt | None) -> Attempt | None:
+        """``attempt``, once the ledger that processes share agrees; None (and the model is out) if it does not."""
+        shared = self._router.states.ledger.shared
+        if attempt is None or shared is None or not attempt.reservation.kept:
+            return attempt
+        try:
+            reached = await shared.confirm(attempt.reservation)
+        except BaseException:
+            attempt.abandon()
+            raise
+        if reached is None:
+            return attempt
+        attempt.abandon()
+        self._choice.refused(attempt.model, reached)
+        return None
+
+    async def kept(self) -> None:
+        """Wait until what was used is where it outlives the process, if a limit or a budget counts it."""
+        shared = self._router.states.ledger.shared
+        if shared is not None and self.attempt.reservation.kept:
+            await shared.flushed()
+
     async def _choose(self) -> Attempt | None:
         """Decide and reserve; None if the decision has to be made anew. Raises when nobody is left."""
         try:
             decision, attempt = self._choice.decide()
         except NoActiveModelError as error:
             if not self._errors:
+                if self._choice.reached:
+                    error.status_code, error.retry_after = 429, self._choice.earliest_return(self._clock.now())
                 raise
             raise self._exhausted("nobody else is left") from error
         if not self._is_counted:
@@ -152,8 +179,8 @@ class Run(Generic[T]):
                 return None
             with self._router.states.lock:
                 self._choice.wake(self._clock.now())
-                return self._choice.reserve(decision)
-        return attempt
+                attempt = self._choice.reserve(decision)
+        return await self._confirmed(attempt)
 
     def _begin(self, attempt: Attempt) -> None:
         """The attempt is about to be sent."""
@@ -198,13 +225,13 @@ class Run(Generic[T]):
 
     # --- hedging -----------------------------------------------------------------------------------------------------
 
-    def _hedge(self, first: Attempt) -> Attempt | None:
+    async def _hedge(self, first: Attempt) -> Attempt | None:
         """A second attempt elsewhere, if the pool's share of them, the bounds and the deadline allow it."""
         budget = self._router.hedge_budgets[first.pool.id]
         is_bounded = self.record.rotations + self.record.hedges >= first.pool.settings.retry.max_rotations
         if is_bounded or not budget.is_left or self._left() <= 0:
             return None
-        second = self._choice.beside(first)
+        second = await self._confirmed(self._choice.beside(first))
         if second is None:
             return None
         budget.take()

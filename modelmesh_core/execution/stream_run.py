@@ -45,7 +45,7 @@ class StreamRun(Run[OpenStream]):
     @staticmethod
     async def _source(attempt: Attempt, call: ProviderCall, left: float) -> EventSource:
         answer = await attempt.service.execute(call, left)
-        return WholeReplyEvents(answer) if isinstance(answer, Reply) else answer
+        return WholeReplyEvents(answer, call) if isinstance(answer, Reply) else answer
 
     async def _open_at(self, attempt: Attempt, source: EventSource, left: float) -> OpenStream:
         limit = attempt.pool.settings.retry.ttft_timeout
@@ -98,7 +98,7 @@ class StreamRun(Run[OpenStream]):
         """Ask one model after another until one goes on. Raises ModelMeshError when nobody is left."""
         again: Attempt | None = None
         while True:
-            attempt = self._choice.same_again(again) if again is not None else await self._choose()
+            attempt = await self._same_again(again) if again is not None else await self._choose()
             prefills, again = again is None, None
             if attempt is None:
                 continue

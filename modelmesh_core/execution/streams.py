@@ -152,6 +152,10 @@ class Keeper(Protocol):
         """Called once: the answer is whole, or failed for good, or the caller went away."""
         ...
 
+    async def kept(self) -> None:
+        """Called after that: wait until what was used is kept."""
+        ...
+
 
 class StreamingReply:
     """A streamed answer under way: an async iterator of StreamEvents in the OpenAI chunk shape.
@@ -274,6 +278,8 @@ class StreamingReply:
             await self._stream.source.aclose()
         finally:
             self._keeper.ended(self._stream, error, cancelled=cancelled)
+        if not cancelled:
+            await self._keeper.kept()
 
     def __aiter__(self) -> AsyncIterator[StreamEvent]:
         return self

@@ -1,18 +1,24 @@
-"""A whole chat completion told as a stream: for connectors that cannot stream."""
+"""A whole answer told as a stream: for connectors that cannot stream."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any, cast
 
-from ..wire.messages import Body, EventKind, Reply, StreamEvent
+from ..interfaces.provider import ProviderCall
+from ..openai_dialect.requests import is_edit
+from ..openai_dialect.typed_stream import events_of
+from ..wire.messages import Body, EventKind, Operation, Reply, StreamEvent
 
 
 class WholeReplyEvents:
-    """An EventSource that gives one content event a choice, then the finish, then the usage."""
+    """An EventSource: for a chat completion one content event a choice, then the finish, then the usage."""
 
-    def __init__(self, reply: Reply) -> None:
-        self._batches: list[Sequence[StreamEvent]] = [list(_events(reply))]
+    def __init__(self, reply: Reply, call: ProviderCall) -> None:
+        told = _events(reply)
+        if call.operation is not Operation.CHAT:
+            told = events_of(call.operation, reply, is_edit=is_edit(call.body))
+        self._batches: list[Sequence[StreamEvent]] = [told]
         self.headroom = reply.headroom
 
     async def read(self) -> Sequence[StreamEvent] | None:

@@ -12,20 +12,19 @@ import orjson
 from ..config.schema import ENDPOINTS
 from ..engine import Engine
 from ..errors import ModelMeshError
-from .endpoints import MODELS, ROUTES, Handler
+from .endpoints import ROUTES, Handler
 from .errors import error_answer
 from .exchange import ClientGoneError, Exchange, Receive, Scope, Send
 from .limits import GatewayLimits
 from .policy import Policy, make_policy
 from .redaction import Redactor
 from .refusals import Refusal
+from .routes import Routes
 
 if TYPE_CHECKING:
     from ..mesh import ModelMesh
 
-_METHODS = {path: "GET, HEAD" if method == "GET" else method for method, path in ROUTES}
-_NOT_YET = ("/v1/batches/", "/v1/files/")
-"""Beside the ENDPOINTS that have no route."""
+_ROUTES = Routes(ROUTES)
 _LIVE = frozenset({"/health/live", "/health/liveness"})
 _READY = frozenset({"/health", "/health/ready", "/health/readiness"})
 
@@ -151,17 +150,19 @@ class GatewayApp:
 def _handler(exchange: Exchange, policy: Policy) -> Handler:
     """The function for what was asked. Raises Refusal."""
     path = exchange.path
-    endpoint = MODELS if path.startswith(MODELS + "/") else path
-    route = MODELS + "/" if path != endpoint else path
-    if route not in _METHODS:
-        if endpoint in ENDPOINTS or path.startswith(_NOT_YET):
+    found = _ROUTES.find(path)
+    if found is None:
+        if path in ENDPOINTS:
             raise Refusal(404, f"{path} is not served yet by this gateway", code="endpoint_not_served")
         raise Refusal(404, f"there is nothing at {path}; the API begins at /v1", code="unknown_url")
-    if not policy.serves(endpoint):
-        raise Refusal(404, f"{endpoint} is switched off on this gateway (proxy.endpoints)", code="endpoint_not_served")
-    handler = ROUTES.get(("GET" if exchange.method == "HEAD" else exchange.method, route))
+    route, arguments = found
+    if not policy.serves(route.endpoint):
+        message = f"{route.endpoint} is switched off on this gateway (proxy.endpoints)"
+        raise Refusal(404, message, code="endpoint_not_served")
+    handler = ROUTES.get(("GET" if exchange.method == "HEAD" else exchange.method, route.path))
     if handler is None:
-        raise _wrong_method(exchange, _METHODS[route])
+        raise _wrong_method(exchange, ", ".join(route.methods))
+    exchange.route, exchange.arguments = route.path, arguments
     return handler
 
 

@@ -7,16 +7,17 @@ from time import perf_counter
 
 import orjson
 
-from ..dialects import AnthropicMessages, OpenAIResponses
+from ..dialects import AnthropicMessages, OpenAIResponses, StreamWriter
 from ..interfaces.records import DecisionRecord
 from ..listing import find_model, list_models
-from ..wire.messages import Delivery, Request
+from ..wire.messages import Delivery, Operation, Reply, Request
 from .exchange import Exchange, HeaderList
 from .operations import OPERATIONS, operation_request
 from .policy import Policy
 from .requests import chat_request, native_request
-from .story import story_headers
-from .streaming import send_events
+from .resources import RESOURCES, resource_call
+from .story import resource_headers, story_headers
+from .streaming import TypedEvents, send_events
 
 Handler = Callable[[Exchange, Policy], Awaitable[None]]
 
@@ -42,15 +43,23 @@ async def _chat(exchange: Exchange, policy: Policy, request: Request) -> None:
     if request.delivery is not Delivery.STREAMING:
         await _complete(exchange, policy, request)
         return
-    writer = exchange.dialect.writer(request.native or request.body)
+    await _stream(exchange, policy, request, exchange.dialect.writer(request.native or request.body))
+
+
+async def _stream(exchange: Exchange, policy: Policy, request: Request, writer: StreamWriter) -> None:
     async with exchange.until_gone():
         reply = await policy.router.stream(request)
         await send_events(exchange, reply, _story(exchange, reply.record), policy.redact, writer)
 
 
 async def operation(exchange: Exchange, policy: Policy) -> None:
-    """Everything that is asked and answered once: see OPERATIONS."""
-    await _complete(exchange, policy, await operation_request(exchange, policy))
+    """Everything else that is asked of a model: see OPERATIONS."""
+    request = await operation_request(exchange, policy)
+    if request.delivery is not Delivery.STREAMING:
+        await _complete(exchange, policy, request)
+        return
+    is_text = request.operation is Operation.TEXT_COMPLETION
+    await _stream(exchange, policy, request, exchange.dialect.writer(request.body) if is_text else TypedEvents())
 
 
 async def _complete(exchange: Exchange, policy: Policy, request: Request) -> None:
@@ -58,14 +67,31 @@ async def _complete(exchange: Exchange, policy: Policy, request: Request) -> Non
         completion = await policy.router.complete(request)
     reply, story = completion.reply, _story(exchange, completion.record)
     if reply.content is not None:
-        media_type = (reply.media_type or "application/octet-stream").encode("latin-1", "replace")
-        await exchange.answer(200, reply.content, story, media_type)
+        await _answer_content(exchange, reply, reply.content, story)
         return
     if reply.raw is not None and reply.dialect is request.dialect:
         await exchange.answer(200, reply.raw, story)
         return
     body = exchange.dialect.from_chat(reply.body, request.native or request.body)
     await exchange.answer(200, orjson.dumps(body), story)
+
+
+async def _answer_content(exchange: Exchange, reply: Reply, content: bytes, story: HeaderList) -> None:
+    media_type = (reply.media_type or "application/octet-stream").encode("latin-1", "replace")
+    await exchange.answer(200, content, story, media_type)
+
+
+async def resource(exchange: Exchange, policy: Policy) -> None:
+    """What a provider keeps: see RESOURCES."""
+    call = await resource_call(exchange, policy)
+    async with exchange.until_gone():
+        answer = await policy.router.resources.ask(call)
+    reply, overhead = answer.reply, perf_counter() - exchange.started - answer.record.upstream_seconds
+    story = resource_headers(answer.record, overhead)
+    if reply.content is not None:
+        await _answer_content(exchange, reply, reply.content, story)
+        return
+    await exchange.answer(200, orjson.dumps(reply.body) if reply.raw is None else reply.raw, story)
 
 
 def _story(exchange: Exchange, record: DecisionRecord) -> HeaderList:
@@ -78,8 +104,7 @@ async def models(exchange: Exchange, policy: Policy) -> None:
 
 
 async def model(exchange: Exchange, policy: Policy) -> None:
-    name = exchange.path.removeprefix(MODELS + "/")
-    await exchange.answer(200, orjson.dumps(find_model(policy.engine, name)))
+    await exchange.answer(200, orjson.dumps(find_model(policy.engine, exchange.arguments["id"])))
 
 
 ROUTES: dict[tuple[str, str], Handler] = {
@@ -88,6 +113,7 @@ ROUTES: dict[tuple[str, str], Handler] = {
     ("POST", "/v1/responses"): responses,
     **{("POST", path): operation for path in OPERATIONS},
     ("GET", MODELS): models,
-    ("GET", MODELS + "/"): model,
+    ("GET", MODELS + "/{*id}"): model,
+    **dict.fromkeys(RESOURCES, resource),
 }
-"""A path that ends in a slash stands for everything below it."""
+"""(method, path) → what answers: see ``Routes``."""

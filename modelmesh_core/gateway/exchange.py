@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from time import perf_counter
 from typing import Any
+from urllib.parse import parse_qsl
 from uuid import uuid4
 
 from ..dialects import CallerDialect, ChatCompletions
@@ -36,6 +37,7 @@ class Exchange:
         "_limits",
         "_receive",
         "_send",
+        "arguments",
         "client_gone",
         "dialect",
         "extra_headers",
@@ -44,7 +46,9 @@ class Exchange:
         "key",
         "method",
         "path",
+        "query",
         "request_id",
+        "route",
         "started",
     )
 
@@ -52,6 +56,11 @@ class Exchange:
         self.started = perf_counter()
         self.method: str = scope["method"]
         self.path: str = scope["path"]
+        self.query: bytes = scope.get("query_string", b"")
+        self.route: str = self.path
+        """The path as the table of routes writes it, with ``{names}``."""
+        self.arguments: Mapping[str, str] = {}
+        """What stands in the path for them."""
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.request_id = self._request_id()
         self.key: str | None = None
@@ -71,6 +80,10 @@ class Exchange:
     def header(self, name: bytes) -> str:
         """A request header's text, empty if it is not there."""
         return self.headers.get(name, b"").decode("latin-1")
+
+    def query_value(self, name: str) -> str | None:
+        """What the query says of ``name``, if anything."""
+        return next((value for own, value in parse_qsl(self.query.decode("latin-1")) if own == name), None)
 
     def _request_id(self) -> str:
         own = self.header(b"x-request-id")

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import attrs
 import orjson
 
-from ..wire.messages import Body, Operation, Request
+from ..wire.messages import Body, Delivery, Operation, Request
 from .exchange import Exchange
 from .forms import Part, read_form
 from .policy import Policy
 from .refusals import Refusal
-from .requests import decode_body, from_headers, mistake, required_name
+from .requests import decode_body, from_headers, mistake, optional, required_name
+
+_KINDS: Mapping[str, tuple[Any, str]] = {
+    "input": ((str, list), "a text or a list"),
+    "documents": (list, "a list of texts"),
+    "query": (str, "a text"),
+    "prompt": (str, "a text"),
+}
 
 
 @attrs.frozen
@@ -25,17 +33,27 @@ class OperationEndpoint:
     required: tuple[str, ...]
     is_form: bool = False
     """Whether files are uploaded to it."""
+    kinds: Mapping[str, tuple[Any, str]] = attrs.field(default=_KINDS, repr=False)
+    """Of what is required: its type, and that type in words."""
 
 
 OPERATIONS = {
+    "/v1/completions": OperationEndpoint(
+        Operation.TEXT_COMPLETION,
+        "text-completion",
+        ("model", "prompt"),
+        kinds={"prompt": ((str, list), "a text or a list")},
+    ),
     "/v1/embeddings": OperationEndpoint(Operation.EMBEDDINGS, "text-embeddings", ("model", "input")),
     "/v1/moderations": OperationEndpoint(Operation.MODERATION, "content-moderation", ("input",)),
     "/v1/rerank": OperationEndpoint(Operation.RERANK, "reranking", ("query", "documents")),
     "/v1/search": OperationEndpoint(Operation.SEARCH, "web-search", ()),
     "/v1/images/generations": OperationEndpoint(Operation.IMAGES, "text-to-image", ("prompt",)),
     "/v1/images/edits": OperationEndpoint(Operation.IMAGES, "image-to-image", ("prompt", "image"), is_form=True),
+    "/v1/images/variations": OperationEndpoint(Operation.IMAGES, "image-to-image", ("image",), is_form=True),
     "/v1/audio/speech": OperationEndpoint(Operation.SPEECH, "text-to-speech", ("input",)),
     "/v1/audio/transcriptions": OperationEndpoint(Operation.TRANSCRIPTION, "speech-to-text", ("file",), is_form=True),
+    "/v1/audio/translations": OperationEndpoint(Operation.AUDIO_TRANSLATION, "speech-to-text", ("file",), is_form=True),
 }
 
 
@@ -48,28 +66,27 @@ async def operation_request(exchange: Exchange, policy: Policy) -> Request:
     for name in endpoint.required:
         if body.get(name) in (None, "", b"", []):
             raise Refusal(400, f"{name} is missing", param=name, code="missing_required_parameter")
-        kind, expected = _KINDS.get(name, (object, ""))
+        kind, expected = endpoint.kinds.get(name, (object, ""))
         if not isinstance(body[name], kind):
             raise mistake(name, expected, body[name])
     if endpoint.operation is Operation.SEARCH and not (body.get("query") or body.get("url")):
         raise Refusal(400, "query is missing", param="query", code="missing_required_parameter")
+    is_streaming = optional(body, "stream", bool, "true or false") is True
+    is_streaming = is_streaming or (endpoint.operation is Operation.SPEECH and body.get("stream_format") == "sse")
+    options: Body = optional(body, "stream_options", dict, "an object") or {}
     model = required_name(body) if body.get("model") is not None else endpoint.capability
     return Request(
         endpoint.operation,
         model,
         body,
+        Delivery.STREAMING if is_streaming else Delivery.SYNCHRONOUS,
         capability=endpoint.capability,
+        include_usage=options.get("include_usage") is True,
         raw=None if is_form else raw,
         **from_headers(exchange),
     )
 
 
-_KINDS: dict[str, tuple[Any, str]] = {
-    "input": ((str, list), "a text or a list"),
-    "documents": (list, "a list of texts"),
-    "query": (str, "a text"),
-    "prompt": (str, "a text"),
-}
 _FILES = frozenset({"file", "image", "mask"})
 _TEXTS = frozenset({"model", "prompt", "language", "user"})
 
@@ -101,4 +118,6 @@ def _value(name: str, content: bytes) -> Any:
         value: Any = orjson.loads(text)
     except ValueError:
         return text
-    return value if isinstance(value, (bool, int, float)) else text
+    # What would not read the same when it is written again is a text that only looks like a number.
+    is_plain = isinstance(value, (bool, int, float)) and orjson.dumps(value).decode() == text
+    return value if is_plain else text

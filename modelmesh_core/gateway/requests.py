@@ -28,8 +28,8 @@ def chat_request(exchange: Exchange, raw: bytes) -> Request:
     for place, message in enumerate(messages):
         if not isinstance(message, dict):
             raise mistake(f"messages[{place}]", "an object", message)
-    is_streaming = _optional(body, "stream", bool, "true or false") is True
-    options: Body = _optional(body, "stream_options", dict, "an object") or {}
+    is_streaming = optional(body, "stream", bool, "true or false") is True
+    options: Body = optional(body, "stream_options", dict, "an object") or {}
     return Request(
         Operation.CHAT,
         model,
@@ -46,7 +46,7 @@ def native_request(exchange: Exchange, raw: bytes) -> Request:
     body = decode_body(raw)
     dialect = exchange.dialect
     model = required_name(body)
-    is_streaming = _optional(body, "stream", bool, "true or false") is True
+    is_streaming = optional(body, "stream", bool, "true or false") is True
     try:
         chat, native = dialect.to_chat(body), dialect.native(body)
     except DialectError as error:
@@ -112,7 +112,8 @@ def _required(body: Body, name: str, is_right: Callable[[Any], bool], expected: 
     return body[name]
 
 
-def _optional(body: Body, name: str, kind: type, expected: str) -> Any:
+def optional(body: Body, name: str, kind: type, expected: str) -> Any:
+    """The body's value of that kind, or None. Raises Refusal."""
     value = body.get(name)
     if value is not None and not isinstance(value, kind):
         raise mistake(name, expected, value)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from urllib.parse import quote
 
-from ..interfaces.records import AttemptRecord
+from ..interfaces.records import AttemptRecord, DecisionRecord
 from .exchange import HeaderList
 
 
@@ -29,6 +29,13 @@ def story_headers(
             headers.append((b"x-modelmesh-cost", f"{sum(costs, Decimal(0)):f}".encode()))
     headers.append((b"x-modelmesh-overhead-ms", b"%.3f" % max(0.0, overhead * 1000)))
     return headers
+
+
+def resource_headers(record: DecisionRecord, overhead: float) -> HeaderList:
+    """The same for an answer that no model gave."""
+    who = who_headers(None, record.provider)
+    attempts = (b"x-modelmesh-attempts", b"%d" % len(record.attempts))
+    return [attempts, *who, (b"x-modelmesh-overhead-ms", b"%.3f" % max(0.0, overhead * 1000))]
 
 
 def who_headers(model: str | None, provider: str | None) -> HeaderList:

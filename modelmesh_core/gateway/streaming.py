@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -10,10 +11,33 @@ import orjson
 from ..dialects import StreamWriter
 from ..execution import StreamingReply
 from ..openai_dialect.shapes import as_object
+from ..wire.messages import Body, StreamEvent
 from .errors import chat_error
 from .exchange import Exchange, HeaderList
 from .redaction import Redactor
 from .refusals import Refusal
+
+
+class TypedEvents:
+    """The StreamWriter of operations whose events name their type, such as ``image_generation.partial_image``."""
+
+    def write(self, events: Sequence[StreamEvent]) -> bytes:
+        """One piece for the events that arrived together."""
+        parts: list[bytes] = []
+        for event in events:
+            kind = (event.chunk or {}).get("type")
+            if isinstance(kind, str):
+                parts += (b"event: ", kind.encode(), b"\n")
+            parts += (b"data: ", event.raw if event.raw is not None else orjson.dumps(event.chunk), b"\n\n")
+        return b"".join(parts)
+
+    def end(self) -> bytes:
+        """Nothing: the last event says so itself."""
+        return b""
+
+    def fail(self, error: Body) -> bytes:
+        """An error event."""
+        return b"event: error\ndata: " + orjson.dumps({"type": "error", "error": error}) + b"\n\n"
 
 
 async def send_events(

@@ -54,6 +54,20 @@ class ProviderSettings:
     """An instance of the connector's own options class, validated."""
 
 
+@attrs.frozen
+class ResourceRequest:
+    """A call about something that a vendor keeps for its account: a file, a batch, an answer that was stored."""
+
+    method: str
+    path: str
+    """Below the API's root, beginning with a slash. Whatever a caller put into it is quoted."""
+    query: str = ""
+    """As it stands in a URL, without the question mark."""
+    content: bytes | None = attrs.field(default=None, repr=False)
+    media_type: str | None = None
+    """Of ``content``. For a form it names the boundary."""
+
+
 @attrs.define(slots=True)
 class ProviderCall:
     """One attempt, as a connector sees it."""
@@ -83,6 +97,9 @@ class ProviderCall:
     """What becomes of a parameter that the vendor lacks."""
     dropped: list[str] = attrs.field(factory=list[str])
     """Parameters left out so far: the caller is told of them."""
+    resource: ResourceRequest | None = None
+    """What is asked, where no model is. ``body`` and ``upstream_model`` are empty then. Only for connectors that have
+    the operation (``files``, ``batch``, ``responses``, ``stored-completions``, ``models``)."""
 
     def drop(self, parameter: str, why: str = "the provider has no such parameter") -> None:
         """Leave ``parameter`` of the body out, by the caller's policy, and never in silence.

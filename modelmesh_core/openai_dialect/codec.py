@@ -15,7 +15,7 @@ from ..wire.http import HttpResponse
 from ..wire.messages import Body, Reply, Usage
 from .errors import error_object, failure_of_error
 from .limits import headroom_of
-from .shapes import as_list, as_object, as_text
+from .shapes import as_count, as_list, as_object, as_text
 from .usage import usage_of
 
 _TEXTS = frozenset({"text", "srt", "vtt"})
@@ -50,6 +50,12 @@ def decode_chat(response: HttpResponse, reading: Reading = PLAIN) -> Reply:
     return _reply(response, decoded, body, as_text(choice.get("finish_reason")))
 
 
+def decode_completion(call: ProviderCall, response: HttpResponse, reading: Reading) -> Reply:
+    """A text completion. Raises ProviderError for an error in its place, or a body without choices."""
+    decoded, body = _answer(response, "choices", reading)
+    return _reply(response, decoded, body, as_text(as_object(as_list(body["choices"])[0]).get("finish_reason")))
+
+
 def decode_embeddings(call: ProviderCall, response: HttpResponse, reading: Reading) -> Reply:
     """Embeddings. Raises ProviderError for an error in their place, or a body without data."""
     return _reply(response, *_answer(response, "data", reading))
@@ -70,9 +76,9 @@ def decode_ranking(call: ProviderCall, response: HttpResponse, reading: Reading)
 
 
 def decode_images(call: ProviderCall, response: HttpResponse, reading: Reading) -> Reply:
-    """Pictures; their number is part of the usage."""
-    reply = _reply(response, *_answer(response, "data", reading))
-    usage = attrs.evolve(reply.usage or Usage(), images=len(as_list(reply.body["data"])))
+    """Pictures; their number is part of the usage. OpenAI's own document lets an answer have only its date."""
+    reply = _reply(response, *_answer(response, "data", reading, or_at_least="created"))
+    usage = attrs.evolve(reply.usage or Usage(), images=len(as_list(reply.body.get("data"))))
     return attrs.evolve(reply, usage=usage)
 
 
@@ -99,7 +105,7 @@ def decode_speech(call: ProviderCall, response: HttpResponse, reading: Reading) 
 
 
 def decode_transcription(call: ProviderCall, response: HttpResponse, reading: Reading) -> Reply:
-    """A transcript. In the formats that are no JSON it is ``text`` as well as ``content``."""
+    """A transcript, or its translation. In the formats that are no JSON it is ``text`` as well as ``content``."""
     media_type = _media_type(response)
     asked_text = call.body.get("response_format") in _TEXTS
     if not asked_text or media_type == "text/html" or response.body.lstrip()[:9] == b'{"error":':
@@ -140,8 +146,13 @@ def _media_type(response: HttpResponse) -> str:
     return response.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-def _answer(response: HttpResponse, key: str, reading: Reading, required: type = list) -> tuple[Body, Body]:
-    """The decoded body, and what it is in this dialect: ``key`` holds a list with at least one item, or a text."""
+def _answer(
+    response: HttpResponse, key: str, reading: Reading, required: type = list, or_at_least: str = ""
+) -> tuple[Body, Body]:
+    """The decoded body, and what it is in this dialect: ``key`` holds a list with at least one item, or a text.
+
+    ``or_at_least``: another key, of a number, that is enough without it.
+    """
     decoded: Any = response.json()
     translated: Any = decoded
     if (given := as_object(decoded)) and error_object(given) is None:
@@ -151,7 +162,8 @@ def _answer(response: HttpResponse, key: str, reading: Reading, required: type =
         raise provider_error(failure_of_error(error, decoded, reading.codes))
     body = as_object(translated)
     held = body.get(key)
-    if not isinstance(held, required) or held == []:
+    is_enough = key not in body and as_count(body.get(or_at_least)) > 0
+    if not is_enough and (not isinstance(held, required) or held == []):
         found = ", ".join(list(body)[:8]) or type(decoded).__name__
         message = f"HTTP {response.status} with a body that has no {key} (it has: {found})"
         raise provider_error(Failure(FailureKind.UNDECODABLE, message, status=response.status, body=decoded))

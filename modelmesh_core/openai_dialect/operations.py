@@ -13,6 +13,7 @@ from ..wire.messages import Body, Operation, Reply
 from .codec import (
     Reading,
     decode_chat,
+    decode_completion,
     decode_embeddings,
     decode_images,
     decode_moderation,
@@ -41,9 +42,11 @@ def _chat(call: ProviderCall, response: HttpResponse, reading: Reading) -> Reply
 
 EXCHANGES: Mapping[Operation, Exchange] = {
     Operation.CHAT: Exchange("/chat/completions", encode_json, _chat),
+    Operation.TEXT_COMPLETION: Exchange("/completions", encode_json, decode_completion),
     Operation.EMBEDDINGS: Exchange("/embeddings", encode_json, decode_embeddings),
     Operation.SPEECH: Exchange("/audio/speech", encode_json, decode_speech, {"stream_format": "sse"}),
     Operation.TRANSCRIPTION: Exchange("/audio/transcriptions", encode_transcription, decode_transcription),
+    Operation.AUDIO_TRANSLATION: Exchange("/audio/translations", encode_transcription, decode_transcription),
     Operation.IMAGES: Exchange("/images/generations", encode_images, decode_images),
     Operation.MODERATION: Exchange("/moderations", encode_json, decode_moderation),
     Operation.RERANK: Exchange("/rerank", encode_json, decode_ranking),

@@ -12,7 +12,15 @@ import attrs
 
 from ..catalogue.definitions import Constraints
 from ..errors import Failure, FailureKind, ProviderError, provider_error
-from ..interfaces.provider import CatalogueModel, Flow, HttpProvider, ProviderCall, ProviderSettings, StreamDecoder
+from ..interfaces.provider import (
+    CatalogueModel,
+    Flow,
+    HttpProvider,
+    ProviderCall,
+    ProviderSettings,
+    ResourceRequest,
+    StreamDecoder,
+)
 from ..values import Secret
 from ..wire.http import HttpRequest, HttpResponse
 from ..wire.messages import Body, Dialect, Headroom, Operation, Reply
@@ -21,13 +29,15 @@ from .errors import failure_of_response
 from .foreign import without_foreign
 from .limits import headroom_of
 from .operations import EXCHANGES, Exchange
-from .requests import EDITS, encode_json, is_edit, prefilled
+from .requests import encode_json, images_path, is_edit, prefilled
+from .resources import RESOURCES, decode_resource, resource_request
 from .shapes import as_count, as_list, as_object, as_text
-from .stream import OpenAIStreamDecoder, WholeReplyDecoder
-from .typed_stream import SoundStreamDecoder, TypedStreamDecoder
+from .stream import OpenAIStreamDecoder, WholeReplyDecoder, chat_events
+from .typed_stream import SoundStreamDecoder, TypedStreamDecoder, events_of
 
 SHORTEST_KEY = 6
 """Characters. Shorter ones, as local servers take them, are no secrets and would be found inside ordinary words."""
+_COMPLETIONS = (Operation.CHAT, Operation.TEXT_COMPLETION)
 _CONTEXT_KEYS = ("context_length", "context_window", "max_model_len", "max_context_length")
 
 
@@ -39,6 +49,8 @@ class OpenAICompatible(HttpProvider):
     """
 
     operations = frozenset(EXCHANGES)
+    resources = RESOURCES
+    """What OpenAI keeps for its accounts. A vendor that does so, too, adds what it has of them to ``operations``."""
     prefill_mark: Mapping[str, Any] = MappingProxyType({})
     """What the vendor wants on a last message of the assistant that is to be continued, such as ``prefix: true``."""
     paths: Mapping[Operation, str] = MappingProxyType({})
@@ -100,6 +112,8 @@ class OpenAICompatible(HttpProvider):
     # The same for every vendor
 
     def execute(self, call: ProviderCall) -> Flow:
+        if call.resource is not None and call.operation in self.operations:
+            return (yield from self._kept(call, call.resource))
         exchange = EXCHANGES.get(call.operation) if call.operation in self.operations else None
         if exchange is None:
             message = f"provider {self.name!r} speaks the OpenAI dialect, in which it cannot do {call.operation.value}"
@@ -113,6 +127,13 @@ class OpenAICompatible(HttpProvider):
             return self._decoder(call, response, exchange)
         reply = exchange.decode(call, response, self._reading(call))
         return attrs.evolve(reply, headroom=self.limits(response))
+
+    def _kept(self, call: ProviderCall, resource: ResourceRequest) -> Flow:
+        """Something that the vendor keeps: asked for, and answered, as it is."""
+        response = yield resource_request(self.url(call, resource.path), self.headers, resource)
+        if not 200 <= response.status < 300:
+            raise self.error(response)
+        return attrs.evolve(decode_resource(response), headroom=self.limits(response))
 
     def _passed_through(self, call: ProviderCall) -> Flow:
         """The caller's own request to the Responses API, and the vendor's own answer."""
@@ -136,12 +157,13 @@ class OpenAICompatible(HttpProvider):
         for name in ("stream", "stream_format") if call.operation is Operation.SPEECH else ("stream",):
             body.pop(name, None)
         options = as_object(body.pop("stream_options", None))
-        path = self.paths.get(call.operation, exchange.path)
-        if call.operation is Operation.IMAGES and is_edit(body):
-            path = self.paths.get(call.operation, EDITS)
+        path = exchange.path
+        if call.operation is Operation.IMAGES:
+            path = images_path(body, path)
+        path = self.paths.get(call.operation, path)
         if call.stream:
             body.update(exchange.stream)
-        if call.stream and call.operation is Operation.CHAT and self.takes_stream_options:
+        if call.stream and call.operation in _COMPLETIONS and self.takes_stream_options:
             body["stream_options"] = {**options, "include_usage": True}
         media_type, content = exchange.encode(body)
         headers = {"content-type": media_type, **self.headers}
@@ -159,7 +181,12 @@ class OpenAICompatible(HttpProvider):
             def decode(whole: HttpResponse) -> Reply:
                 return exchange.decode(call, whole, self._reading(call))
 
-            return WholeReplyDecoder(response, decode, self.limits(response))
+            tell = chat_events
+            if call.operation is not Operation.CHAT:
+                tell = partial(events_of, call.operation, is_edit=is_edit(call.body))
+            return WholeReplyDecoder(response, decode, self.limits(response), tell)
+        if call.operation is Operation.TEXT_COMPLETION:
+            return OpenAIStreamDecoder(self.limits(response), None, self.error_codes)
         if call.operation is Operation.CHAT:
             return OpenAIStreamDecoder(self.limits(response), self.translate_chunks(call), self.error_codes)
         sound = media_type.startswith(("audio/", "application/octet-stream"))

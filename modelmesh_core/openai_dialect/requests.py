@@ -14,7 +14,7 @@ from .multipart import FilePart, encode_form
 from .shapes import as_list
 
 JSON = "application/json"
-EDITS = "/images/edits"
+EDITS, VARIATIONS = "/images/edits", "/images/variations"
 _PICTURES = ("image", "images", "mask")
 Encoded = tuple[str, bytes]
 """A content type and a body."""
@@ -57,6 +57,13 @@ def encode_images(body: Body) -> Encoded:
 def is_edit(body: Body) -> bool:
     """Whether an image request works on pictures that it brings."""
     return any(body.get(name) for name in ("image", "images"))
+
+
+def images_path(body: Body, path: str) -> str:
+    """Where an image request is asked: ``path`` makes pictures of words; what it brings is edited, or varied."""
+    if not is_edit(body):
+        return path
+    return EDITS if body.get("prompt") else VARIATIONS
 
 
 def prefilled(call: ProviderCall, body: Body, mark: Any) -> Body:

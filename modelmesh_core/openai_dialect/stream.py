@@ -110,6 +110,12 @@ class OpenAIStreamDecoder:
         return StreamEvent(EventKind.ERROR, usage=usage, error=provider_error(failure))
 
 
+def chat_events(reply: Reply) -> list[StreamEvent]:
+    """A whole chat completion as one chunk."""
+    chunk = unfold_reply(reply.body)
+    return [StreamEvent(EventKind.CONTENT, chunk, usage=reply.usage, finish_reason=reply.finish_reason)]
+
+
 class WholeReplyDecoder:
     """For a server that answers a streamed request with one JSON body: the answer, or an error, as events."""
 
@@ -118,8 +124,11 @@ class WholeReplyDecoder:
         response: HttpResponse,
         decode: Callable[[HttpResponse], Reply] = decode_chat,
         headroom: Headroom | None = None,
+        tell: Callable[[Reply], list[StreamEvent]] = chat_events,
     ) -> None:
+        """``tell`` makes events of a decoded answer."""
         self.headroom = headroom_of(response.headers, response.received_at) if headroom is None else headroom
+        self._tell = tell
         self._decode = decode
         self.skipped = 0
         self._response = response
@@ -135,7 +144,7 @@ class WholeReplyDecoder:
         return []
 
     def finish(self) -> list[StreamEvent]:
-        """The whole answer as one chunk."""
+        """The whole answer as events."""
         response = HttpResponse(
             self._response.status, self._response.headers, b"".join(self._parts), self._response.received_at
         )
@@ -143,12 +152,13 @@ class WholeReplyDecoder:
             reply = self._decode(response)
         except ProviderError as error:
             return [StreamEvent(EventKind.ERROR, error=error)]
-        chunk = unfold_reply(reply.body) if "choices" in reply.body else reply.body
-        reason = reply.finish_reason if "choices" in reply.body else "stop"
-        return [StreamEvent(EventKind.CONTENT, chunk, usage=reply.usage, finish_reason=reason)]
+        return self._tell(reply)
 
 
 def _has_content(choice: Body) -> bool:
-    """Whether the delta says anything but who speaks: text, reasoning, refusal, tool calls, audio, or what is new."""
+    """Whether the delta says anything but who speaks: text, reasoning, refusal, tool calls, audio, or what is new.
+
+    A text completion's choice has its text beside, and no delta.
+    """
     delta = as_object(choice.get("delta"))
-    return any(value and key != "role" for key, value in delta.items())
+    return bool(choice.get("text")) or any(value and key != "role" for key, value in delta.items())

@@ -16,6 +16,7 @@ from ..interfaces.routing import (
     hookimpl,
 )
 from ..pools import CapabilityPool
+from .unlisted import UnlistedModels
 
 
 class CapabilityResolver:
@@ -33,11 +34,14 @@ class CapabilityResolver:
         registry: ModelRegistry,
         *,
         allow_pinned_models: bool = True,
+        unlisted: UnlistedModels | None = None,
     ) -> None:
+        """``unlisted`` takes the names that mean nothing else."""
         self._tree = tree
         self._pools = pools
         self._registry = registry
         self._allow_pinned_models = allow_pinned_models
+        self._unlisted = unlisted if allow_pinned_models else None
         self._known: dict[str, tuple[list[str], str | None]] = {}
         registry.subscribe(self._known.clear)
 
@@ -56,6 +60,9 @@ class CapabilityResolver:
         if pinned is not None:
             context.pinned_model = pinned.id
             return self._holding(pinned)
+        if self._unlisted is not None and self._tree.find(name) is None:
+            context.pinned_model = self._unlisted.take_up(name).id
+            return [self._unlisted.pool.id]
         pools, context.capability = self._look_up(name)
         return pools
 

@@ -1,13 +1,17 @@
 """What the mesh remembers: health and latency per model, windows of usage, and where they are kept."""
 
+from .accounts import Account, Allowance, LimitReached
 from .health import ModelHealth
-from .ledger import Account, Ledger, LimitReached, Reservation
+from .ledger import Alert, Ledger, Reservation
 from .models import LiveStates, Model, ModelState
+from .shared_ledger import SharedLedger
 from .standby import Standing
 from .windows import Window, window_at
 
 __all__ = [
     "Account",
+    "Alert",
+    "Allowance",
     "Ledger",
     "LimitReached",
     "LiveStates",
@@ -15,6 +19,7 @@ __all__ = [
     "ModelHealth",
     "ModelState",
     "Reservation",
+    "SharedLedger",
     "Standing",
     "Window",
     "window_at",

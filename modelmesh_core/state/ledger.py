@@ -1,257 +1,218 @@
-"""The ledger: reserve before a call, settle after it, so that limits hold while requests are in flight.
-
-Money is counted in integer nano-dollars, so that sums are exact.
-"""
+"""The ledger: reserve before a call, settle after it, so that limits hold while requests are in flight."""
 
 from __future__ import annotations
 
 import threading
-from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from ..catalogue.definitions import Limits
-from ..interfaces.routing import WindowUsage
-from .windows import KINDS, ROLLING_SECONDS, window_at
+from ..interfaces.ledger import Amounts, Line, Reserve, Settle
+from ..limits import NO_LIMITS, AccountLimits
+from .accounts import NANO, Account, Allowance, LimitReached, nano_dollars
+from .windows import KINDS
 
-NANO = 1_000_000_000
-_ROLLING_SLOTS = 60
-
-
-def nano_dollars(amount: Decimal | float | None) -> int:
-    """USD as integer nano-dollars; nothing for None or infinity."""
-    if amount is None or amount == float("inf"):
-        return 0
-    return int(Decimal(amount) * NANO) if isinstance(amount, Decimal) else round(amount * NANO)
-
-
-class _Counter:
-    """Requests, tokens and nano-dollars of one window."""
-
-    __slots__ = ("end", "kind", "nanos", "requests", "slots", "start", "timezone", "tokens")
-
-    def __init__(self, kind: str, timezone: str, rolling: bool) -> None:
-        self.kind = kind
-        self.timezone = timezone
-        self.start = self.end = 0.0
-        self.requests = self.tokens = self.nanos = 0
-        # A rolling window keeps its amounts in slots of 1/60 of its length, oldest first.
-        self.slots: deque[list[float]] | None = deque() if rolling else None
-
-    def advance(self, now: float) -> None:
-        if self.slots is not None:
-            self._expire(now)
-        elif now >= self.end:
-            _, self.start, self.end = window_at(self.kind, now, self.timezone)
-            self.requests = self.tokens = self.nanos = 0
-
-    def _expire(self, now: float) -> None:
-        assert self.slots is not None
-        length = ROLLING_SECONDS[self.kind]
-        slot = now // (length / _ROLLING_SLOTS)
-        while self.slots and self.slots[0][0] <= slot - _ROLLING_SLOTS:
-            _, requests, tokens, nanos = self.slots.popleft()
-            self.requests -= int(requests)
-            self.tokens -= int(tokens)
-            self.nanos -= int(nanos)
-        self.start = now
-        oldest = self.slots[0][0] if self.slots else slot
-        self.end = (oldest + _ROLLING_SLOTS) * (length / _ROLLING_SLOTS)
-
-    def add(self, now: float, requests: int, tokens: int, nanos: int) -> None:
-        self.requests += requests
-        self.tokens += tokens
-        self.nanos += nanos
-        if self.slots is not None:
-            slot = now // (ROLLING_SECONDS[self.kind] / _ROLLING_SLOTS)
-            if not self.slots or self.slots[-1][0] < slot:
-                self.slots.append([slot, 0, 0, 0])
-            last = self.slots[-1]
-            last[1] += requests
-            last[2] += tokens
-            last[3] += nanos
-
-    def freeze(self, now: float) -> _Frozen:
-        self.advance(now)
-        return self.requests, self.tokens, self.nanos, self.end
-
-
-_Frozen = tuple[int, int, int, float]
-
-
-class UsedWindows(Mapping[str, WindowUsage]):
-    """Window → usage, as it was at one moment. Costs little to make; what is never read is never worked out."""
-
-    __slots__ = ("_frozen",)
-
-    def __init__(self, frozen: tuple[_Frozen, ...]) -> None:
-        self._frozen = frozen
-
-    def __getitem__(self, kind: str) -> WindowUsage:
-        place = _PLACES[kind]
-        requests, tokens, nanos, end = self._frozen[place]
-        return WindowUsage(requests, tokens, Decimal(nanos) / NANO, end)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(KINDS)
-
-    def __len__(self) -> int:
-        return len(KINDS)
-
-    def __repr__(self) -> str:
-        return repr(dict(self))
-
-
-_PLACES = {kind: place for place, kind in enumerate(KINDS)}
-
-
-class Account:
-    """Usage of one thing (a model, a model in a pool) in the windows minute, hour, day and month."""
-
-    __slots__ = ("_counters", "in_flight", "last_request", "name", "version")
-
-    def __init__(self, name: str, timezone: str = "UTC", *, rolling: bool = False) -> None:
-        self.name = name
-        self._counters = tuple(_Counter(kind, timezone, rolling) for kind in KINDS)
-        self.in_flight = 0
-        self.last_request: float | None = None
-        self.version = 0
-        """Grows with every change, so that snapshots know when they are stale."""
-
-    def used(self, now: float) -> UsedWindows:
-        """Window → usage at ``now``, reservations included."""
-        minute, hour, day, month = self._counters
-        return UsedWindows((minute.freeze(now), hour.freeze(now), day.freeze(now), month.freeze(now)))
-
-    def next_reset(self) -> float:
-        """When the first of the windows ends: until then, only ``version`` tells of change."""
-        return min(counter.end for counter in self._counters)
-
-    def refused(self, limits: Limits, tokens: int, now: float) -> tuple[str, float] | None:
-        """Which of ``limits`` one more request of ``tokens`` would pass, and when that window resets."""
-        minute, _, day, _ = self._counters
-        minute.advance(now)
-        day.advance(now)
-        for counter, requests, token_limit in (
-            (minute, limits.requests_per_minute, limits.tokens_per_minute),
-            (day, limits.requests_per_day, limits.tokens_per_day),
-        ):
-            if requests is not None and counter.requests + 1 > requests:
-                return f"limit of {requests} requests per {counter.kind}", counter.end
-            if token_limit is not None and counter.tokens + tokens > token_limit:
-                return f"limit of {token_limit} tokens per {counter.kind}", counter.end
-        if limits.concurrent is not None and self.in_flight >= limits.concurrent:
-            return f"limit of {limits.concurrent} concurrent requests", now
-        return None
-
-    def apply(self, now: float, requests: int, tokens: int, nanos: int, in_flight: int) -> None:
-        for counter in self._counters:
-            counter.advance(now)
-            counter.add(now, requests, tokens, nanos)
-        self.in_flight += in_flight
-        self.version += 1
-
-    def adjust(self, since: float, now: float, tokens: int, nanos: int) -> None:
-        """Correct an earlier reservation, made at ``since``: only the windows that still hold that moment."""
-        for counter in self._counters:
-            counter.advance(now)
-            if counter.slots is not None or counter.start <= since:
-                counter.add(now, 0, tokens, nanos)
-        self.in_flight -= 1
-        self.version += 1
-
-    def export(self) -> dict[str, Any]:
-        """What outlives the process: the totals of the running calendar windows."""
-        calendar = [counter for counter in self._counters if counter.slots is None and counter.end]
-        return {c.kind: [c.start, c.end, c.requests, c.tokens, c.nanos] for c in calendar}
-
-    def restore(self, saved: Mapping[str, Any]) -> None:
-        """Take up saved totals; a window that has ended meanwhile resets itself at the next use."""
-        for counter in self._counters:
-            values = saved.get(counter.kind)
-            if values is not None and counter.slots is None:
-                counter.start, counter.end, counter.requests, counter.tokens, counter.nanos = values
-        self.version += 1
+if TYPE_CHECKING:
+    from .shared_ledger import SharedLedger
 
 
 @attrs.frozen
-class LimitReached:
-    """A reservation that was refused."""
+class Alert:
+    """A share of a budget is spent."""
 
-    reason: str
+    account: str
+    window: str
+    spent: Decimal
+    """USD, in this window."""
+    limit: Decimal
     resets_at: float
+    """UTC epoch seconds."""
+
+
+@attrs.define(slots=True)
+class EstimateError:
+    """How far the estimates of reservations were from what was then used."""
+
+    settled: int = 0
+    estimated_tokens: int = 0
+    used_tokens: int = 0
+    missed_tokens: int = 0
+    """Sum of the differences, whatever their sign."""
+    most_under: int = 0
+    """The most tokens by which one estimate fell short."""
+
+    def note(self, estimated: int, used: int) -> None:
+        self.settled += 1
+        self.estimated_tokens += estimated
+        self.used_tokens += used
+        self.missed_tokens += abs(used - estimated)
+        self.most_under = max(self.most_under, used - estimated)
 
 
 class Reservation:
-    """What was set aside for one attempt. Settle it exactly once; further calls change nothing."""
+    """What was set aside for one attempt. Settle or release it once; further calls change nothing."""
 
-    __slots__ = ("_accounts", "_lock", "_nanos", "_since", "_tokens", "open")
+    __slots__ = ("_ledger", "allowances", "id", "kept", "nanos", "open", "since", "tokens")
 
     def __init__(
-        self, lock: threading.RLock, accounts: tuple[Account, ...], since: float, tokens: int, nanos: int
+        self, ledger: Ledger, allowances: tuple[Allowance, ...], since: float, tokens: int, nanos: int
     ) -> None:
-        self._lock = lock
-        self._accounts = accounts
-        self._since = since
-        self._tokens = tokens
-        self._nanos = nanos
+        self._ledger = ledger
+        self.allowances = allowances
+        self.since = since
+        self.tokens = tokens
+        self.nanos = nanos
         self.open = True
+        self.id = ""
+        """Its name in the shared ledger, once that was asked."""
+        self.kept: tuple[Allowance, ...] = tuple(a for a in allowances if a.is_kept) if ledger.shared else ()
+        """Those that the shared ledger has to agree to."""
 
     def settle(self, now: float, tokens: int, cost: Decimal | None) -> None:
-        """Replace the estimate by what was really used. The request itself stays counted: it was sent."""
-        with self._lock:
-            if not self.open:
-                return
-            self.open = False
-            nanos = nano_dollars(cost)
-            for account in self._accounts:
-                account.adjust(self._since, now, tokens - self._tokens, nanos - self._nanos)
+        """Replace the estimate by what was really used."""
+        self._ledger.settle(self, now, 1, tokens, nano_dollars(cost))
+
+    def release(self, now: float) -> None:
+        """It was never sent: nothing was used."""
+        self._ledger.settle(self, now, 0, 0, 0)
+
+    def lines(self, now: float) -> tuple[Line, ...]:
+        """What the shared ledger is asked about."""
+        return tuple(line for allowance in self.kept for line in allowance.lines(now))
 
 
 class Ledger:
     """All accounts of a mesh."""
 
     def __init__(self, lock: threading.RLock | None = None) -> None:
-        self._lock = lock or threading.RLock()
-        self._accounts: dict[str, Account] = {}
+        self.lock = lock or threading.RLock()
+        self.accounts: dict[str, Account] = {}
+        self.allowances: dict[str, Allowance] = {}
+        """The limited ones, by the names of their accounts."""
+        self.shared: SharedLedger | None = None
+        """Where other processes count, too."""
+        self.on_alert: Callable[[Alert], None] = lambda alert: None
+        self.estimates = EstimateError()
         self._saved: dict[str, Mapping[str, Any]] = {}
 
     def account(self, name: str, timezone: str = "UTC", *, rolling: bool = False) -> Account:
-        """The account ``name``, made when first asked for, with whatever was restored for it."""
-        account = self._accounts.get(name)
-        if account is None:
-            account = self._accounts[name] = Account(name, timezone, rolling=rolling)
+        """The account ``name``, made when first asked for. Its windows begin where those of the first asker did."""
+        account = self.accounts.get(name)
+        if account is None or (account.timezone, account.rolling) != (timezone, rolling):
+            account = self.accounts[name] = Account(name, timezone, rolling=rolling)
             if name in self._saved:
                 account.restore(self._saved.pop(name))
         return account
 
+    def allowance(self, name: str, limits: AccountLimits = NO_LIMITS) -> Allowance:
+        """How much of the account ``name`` may be used. Limits that changed apply to what was used already."""
+        known = self.allowances.get(name)
+        if known is not None and known.limits == limits:
+            return known
+        with self.lock:
+            allowance = Allowance(self.account(name, limits.timezone, rolling=limits.rolling), limits)
+            if limits.is_empty:
+                self.allowances.pop(name, None)
+            else:
+                self.allowances[name] = allowance
+        if allowance.is_kept and self.shared is not None and self.shared.is_started:
+            self.shared.refresh((allowance,))
+        return allowance
+
     def reserve(
-        self, accounts: tuple[Account, ...], limits: Limits, *, tokens: int, cost: float, now: float
+        self, allowances: tuple[Allowance, ...], *, tokens: int, cost: Decimal | float, now: float
     ) -> Reservation | LimitReached:
         """Set one request, ``tokens`` and ``cost`` (USD) aside in every account, or in none.
 
-        ``limits`` apply to the first account.
+        With a shared ledger this is only the first half: see ``SharedLedger.confirm``.
         """
-        with self._lock:
-            refused = accounts[0].refused(limits, tokens, now)
-            if refused is not None:
-                return LimitReached(*refused)
-            nanos = nano_dollars(cost)
-            for account in accounts:
-                account.apply(now, 1, tokens, nanos, 1)
-                account.last_request = now
-            return Reservation(self._lock, accounts, now, tokens, nanos)
+        nanos = nano_dollars(cost)
+        share = self.shared.share if self.shared is not None else 1.0
+        with self.lock:
+            for allowance in allowances:
+                refused = allowance.refused(tokens, nanos, now, share)
+                if refused is not None:
+                    return refused
+            amounts = (1, tokens, nanos)
+            for allowance in allowances:
+                allowance.account.reserve(now, amounts)
+            return Reservation(self, allowances, now, tokens, nanos)
+
+    def settle(self, reservation: Reservation, now: float, requests: int, tokens: int, nanos: int) -> None:
+        """End ``reservation``: it used so much."""
+        with self.lock:
+            if not reservation.open:
+                return
+            reservation.open = False
+            reserved, used = (1, reservation.tokens, reservation.nanos), (requests, tokens, nanos)
+            for allowance in reservation.allowances:
+                allowance.account.settle(reservation.since, now, reserved, used)
+            if requests and reservation.tokens:
+                self.estimates.note(reservation.tokens, tokens)
+            if self.shared is not None:
+                self.shared.settle(reservation, Amounts(*used), now)
+        if nanos and self.shared is None:
+            for allowance in reservation.allowances:
+                self._alert(allowance, nanos, now)
+
+    def _alert(self, allowance: Allowance, nanos: int, now: float) -> None:
+        """Tell if these ``nanos`` were the ones that passed the threshold."""
+        account = allowance.account
+        for place, row in enumerate(allowance.limits.windows):
+            if row.cost is not None:
+                spent = account.used_in(allowance.places()[place], now)[2] - account.held[2]
+                self.passed(allowance, place, spent - nanos, spent, now)
+
+    def passed(self, allowance: Allowance, row: int, before: int, after: int, now: float) -> None:
+        """Alert if what was spent in the window of that row (nano-dollars) went over the threshold just now."""
+        limit, threshold = allowance.limits.windows[row].cost, allowance.limits.alert_threshold
+        if limit is None or threshold is None:
+            return
+        at = int(limit * NANO * Decimal(str(threshold)))
+        if before < at <= after:
+            resets_at = allowance.account.end_of(allowance.places()[row], now)
+            window = allowance.limits.windows[row].window
+            self.on_alert(Alert(allowance.account.name, window, Decimal(after) / NANO, limit, resets_at))
+
+    def correct(self, allowance: Allowance, window: str, requests: int | None, tokens: int | None, now: float) -> None:
+        """The provider says that at least this much is used in ``window``: it knows better than to be counted past."""
+        place = KINDS.index(window)
+        with self.lock:
+            used = allowance.account.used_in(place, now)
+            missing = (max(0, (requests or 0) - used[0]), max(0, (tokens or 0) - used[1]), 0)
+            if not any(missing) or allowance.account.rolling:
+                return
+            allowance.account.raise_used(place, missing)
+        if self.shared is not None and allowance.is_kept:
+            self.shared.correct(allowance, place, Amounts(requests or 0, tokens or 0), now)
 
     def export(self) -> dict[str, Any]:
-        with self._lock:
-            return {**self._saved, **{name: account.export() for name, account in self._accounts.items()}}
+        """Account → its windows, for ``restore``. JSON-able."""
+        with self.lock:
+            return {**self._saved, **{name: account.export() for name, account in self.accounts.items()}}
 
     def restore(self, saved: Mapping[str, Any]) -> None:
-        with self._lock:
+        """Take up what ``export`` gave, also for accounts that nobody has asked for yet."""
+        with self.lock:
             self._saved = dict(saved)
-            for name, account in self._accounts.items():
+            for name, account in self.accounts.items():
                 if name in self._saved:
                     account.restore(self._saved.pop(name))
+
+    def used(self, accounts: Iterable[Account], now: float) -> Mapping[str, Any]:
+        """Account → window → requests, tokens, nano-dollars. JSON-able."""
+        with self.lock:
+            return {a.name: {kind: a.used_in(place, now) for place, kind in enumerate(KINDS)} for a in accounts}
+
+
+def reserve_operation(reservation: Reservation, now: float) -> Reserve:
+    """What the shared ledger is asked for ``reservation``."""
+    return Reserve(reservation.id, reservation.lines(now), Amounts(1, reservation.tokens, reservation.nanos))
+
+
+def settle_operation(reservation: Reservation, amounts: Amounts, now: float) -> Settle:
+    """What it is told at the end."""
+    return Settle(reservation.id, reservation.lines(now), amounts)
+

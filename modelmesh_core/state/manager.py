@@ -71,6 +71,10 @@ class StateManager:
         self.status = SyncStatus(policy)
 
     @property
+    def storage(self) -> Storage:
+        return self._storage
+
+    @property
     def keeps_anything(self) -> bool:
         return self.status.policy != "in-memory"
 

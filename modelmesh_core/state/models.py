@@ -8,7 +8,8 @@ from typing import Any
 
 from ..catalogue.definitions import ModelDefinition
 from .health import ModelHealth
-from .ledger import Account, Ledger
+from .accounts import Account
+from .ledger import Ledger
 
 
 class ModelState:
@@ -78,12 +79,13 @@ class LiveStates:
         """JSON-able; see ``restore``."""
         with self.lock:
             health = {**self._saved, **{model: state.health.export() for model, state in self._models.items()}}
-            return {"health": health, "ledger": self.ledger.export()}
+            # What a storage keeps is shared by processes, and none of them may put its own in the place of all.
+            return {"health": health, "ledger": self.ledger.export() if self.ledger.shared is None else {}}
 
     def restore(self, saved: Mapping[str, Any]) -> None:
         """Take up what ``export`` gave, also for models that are not registered yet."""
         with self.lock:
-            self.ledger.restore(saved.get("ledger", {}))
+            self.ledger.restore(saved.get("ledger", {}) if self.ledger.shared is None else {})
             self._saved = dict(saved.get("health", {}))
             self.version += 1
             for model_id, state in self._models.items():

@@ -8,6 +8,8 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 KINDS = ("minute", "hour", "day", "month")
+SLOTS = 60
+"""Slots of a rolling window."""
 ROLLING_SECONDS = {"minute": 60.0, "hour": 3600.0, "day": 86400.0, "month": 30 * 86400.0}
 """Length of a rolling window; a rolling month is 30 days."""
 

@@ -14,6 +14,7 @@ from typing import Any
 import attrs
 
 from ..errors import ProviderError
+from ..limits import KeyLimits
 from .http import Headers
 
 Body = dict[str, Any]
@@ -23,10 +24,12 @@ class Operation(StrEnum):
     """What is asked of a model. The value is its name in configuration, records and metrics."""
 
     CHAT = "chat"
+    TEXT_COMPLETION = "text-completion"
     RESPONSES = "responses"
     EMBEDDINGS = "embeddings"
     SPEECH = "speech"
     TRANSCRIPTION = "transcription"
+    AUDIO_TRANSLATION = "audio-translation"
     IMAGES = "images"
     MODERATION = "moderation"
     RERANK = "rerank"
@@ -35,6 +38,8 @@ class Operation(StrEnum):
     TRANSLATION = "translation"
     BATCH = "batch"
     FILES = "files"
+    STORED_COMPLETIONS = "stored-completions"
+    MODELS = "models"
 
     # Enum hashes by name, in Python: too slow for a filter over thousands, and unequal to the hash of its value.
     __hash__ = str.__hash__
@@ -141,6 +146,8 @@ class Request:
     """Seconds; narrows the pool's ``deadline``."""
     key: str | None = None
     """Name of the gateway key that sent it, for limits and records."""
+    key_limits: KeyLimits | None = None
+    """What may be used with that key."""
     capability: str | None = None
     """Capability that the operation implies, used when ``model`` names none (for example ``text-embeddings``)."""
     include_usage: bool = False

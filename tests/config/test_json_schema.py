@@ -14,6 +14,7 @@ GOOD = [
     "providers: {acme: {api_key: '${env:K}', region: us, patience: 5s}}",
     "providers: {acme: {connector: acme.chat, signing_key: s, timeout: 30s, max_connections: '${env:N}'}}",
     "providers: {mybox: null, other: {connector: box.local.v1, timeout: {total: 30, idle: 1.5s}}}",
+    "providers: {mybox: {pass_unlisted_models: true}}",
     "providers: {other: {connector: provider.box.local.v1, base_url: 'http://x'}}",
     "providers: {mybox: {}}\nmodels: {mybox.a: {features: [vision], pricing: {input: 0.5, output: '1'}}}",
     "providers: {mybox: {}}\nmodels: {mybox.a: {features: {vision: false}, constraints: {max_file_size: 1MB}}}",

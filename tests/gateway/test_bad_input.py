@@ -36,7 +36,7 @@ BODIES = {
     "no input": ("/v1/embeddings", b'{"model":"chat"}', 400, "input"),
     "input that is a number": ("/v1/embeddings", b'{"model":"chat","input":1}', 400, "input"),
     "an unknown model": (CHAT, b'{"model":"nobody",' + MESSAGES + b"}", 404, "model"),
-    "an endpoint of another day": ("/v1/batches", b"{}", 404, None),
+    "a place below a file": ("/v1/files/f/content/more", b"{}", 404, None),
     "a place where nothing is": ("/v2/chat", b"{}", 404, None),
 }
 
@@ -74,11 +74,12 @@ def test_a_bad_timeout_header_is_refused(client, chat_body, value):
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
-        ("GET", CHAT, "POST"),
+        ("GET", "/v1/embeddings", "POST"),
+        ("PUT", "/v1/files/f", "GET, HEAD, DELETE"),
         ("DELETE", "/v1/models", "GET, HEAD"),
-        ("POST", "/v1/models/x", "GET, HEAD"),
+        ("POST", "/v1/models/x", "GET, HEAD, DELETE"),
         ("POST", "/health/ready", "GET, HEAD"),
-        ("OPTIONS", CHAT, "POST"),
+        ("OPTIONS", CHAT, "POST, GET, HEAD"),
     ],
 )
 def test_a_wrong_method_is_told_the_right_one(client, method, path, allowed):

@@ -16,6 +16,7 @@ CAPABILITIES = (
     "image-to-image",
     "content-moderation",
     "reranking",
+    "text-completion",
 )
 
 
@@ -70,6 +71,125 @@ def test_images_are_made_and_edited(sdk, upstream: FakeUpstream):
     assert b"\x89PNG2" in upstream.requests[1].body
 
 
+def event_stream(*events):
+    lines = [f"data: {event if isinstance(event, str) else json.dumps(event)}\n\n".encode() for event in events]
+    return answers.Answer(200, b"", {"content-type": "text/event-stream"}, lines)
+
+
+def test_variations_are_asked_for_where_they_are_made(sdk, upstream: FakeUpstream):
+    upstream.script(A, [json_answer({"created": 1, "data": [{"url": "https://x.test/1.png"}]})])
+    made = sdk.images.create_variation(model="image-to-image", image=b"\x89PNG1", n=2)
+    assert made.data[0].url.endswith("1.png")
+    assert upstream.requests[0].url == A + "/images/variations"
+    assert b'name="n"\r\n\r\n2\r\n' in upstream.requests[0].body
+
+
+PARTIAL = {"type": "image_generation.partial_image", "b64_json": "AA", "partial_image_index": 0}
+WHOLE = {"type": "image_generation.completed", "b64_json": "BB", "usage": {"input_tokens": 3, "output_tokens": 9}}
+
+
+def test_pictures_are_streamed(sdk, upstream: FakeUpstream):
+    upstream.script(A, [event_stream(PARTIAL, WHOLE, WHOLE)])
+    events = list(sdk.images.generate(model="text-to-image", prompt="a cat", n=2, stream=True, partial_images=1))
+    assert [(event.type, event.b64_json) for event in events] == [
+        ("image_generation.partial_image", "AA"),
+        ("image_generation.completed", "BB"),
+        ("image_generation.completed", "BB"),
+    ]
+    assert json.loads(upstream.requests[0].body)["stream"] is True
+
+
+def test_an_edit_is_streamed(sdk, upstream: FakeUpstream):
+    upstream.script(A, [event_stream({**WHOLE, "type": "image_edit.completed"}, "[DONE]")])
+    (event,) = sdk.images.edit(model="image-to-image", prompt="a hat", image=b"\x89PNG1", stream=True)
+    assert event.type == "image_edit.completed"
+    assert upstream.requests[0].url == A + "/images/edits"
+    assert b'name="stream"\r\n\r\ntrue\r\n' in upstream.requests[0].body
+
+
+def test_pictures_from_a_provider_that_does_not_stream_are_told_as_a_stream(sdk, upstream: FakeUpstream):
+    upstream.script(A, [json_answer({"created": 7, "size": "1x1", "data": [{"b64_json": "A"}, {"b64_json": "B"}]})])
+    events = list(sdk.images.generate(model="text-to-image", prompt="a cat", stream=True))
+    assert [event.b64_json for event in events] == ["A", "B"]
+    assert {(event.type, event.created_at, event.size) for event in events} == {
+        ("image_generation.completed", 7, "1x1")
+    }
+
+
+def test_a_stream_of_pictures_that_breaks_raises(sdk, upstream: FakeUpstream):
+    upstream.script(A, [event_stream(PARTIAL)])
+    seen = []
+    with pytest.raises(openai.APIError, match="before the answer was whole"):
+        for event in sdk.images.generate(model="text-to-image", prompt="a cat", stream=True):
+            seen.append(event.type)
+    assert seen == ["image_generation.partial_image"]
+
+
+def test_a_transcript_is_streamed(sdk, upstream: FakeUpstream):
+    deltas = [{"type": "transcript.text.delta", "delta": word} for word in ("hel", "lo")]
+    upstream.script(A, [event_stream(*deltas, {"type": "transcript.text.done", "text": "hello"})])
+    events = list(sdk.audio.transcriptions.create(model="speech-to-text", file=b"RIFF", stream=True))
+    assert [event.type for event in events][-1] == "transcript.text.done"
+    assert "".join(event.delta for event in events[:-1]) == events[-1].text == "hello"
+
+
+def test_speech_is_streamed_as_events(client, upstream: FakeUpstream):
+    upstream.script(A, [answers.Answer(200, b"", {"content-type": "audio/mpeg"}, [b"ID", b"3"])])
+    body = {"model": "text-to-speech", "voice": "alloy", "input": "Hi", "stream_format": "sse"}
+    answer = client(config()).post("/v1/audio/speech", json=body)
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    events = [json.loads(line[6:]) for line in answer.text.splitlines() if line.startswith("data: ")]
+    assert [event["type"] for event in events] == ["speech.audio.delta"] * 2 + ["speech.audio.done"]
+    assert [event.get("audio") for event in events] == ["SUQ=", "Mw==", None]
+
+
+def test_a_recording_is_translated(sdk, upstream: FakeUpstream):
+    upstream.script(A, [json_answer({"text": "hello"})])
+    assert sdk.audio.translations.create(model="speech-to-text", file=b"RIFF").text == "hello"
+    assert upstream.requests[0].url == A + "/audio/translations"
+
+
+@pytest.mark.parametrize("prompt", ["Once", ["Once", "upon"], [1, 2, 3]])
+def test_a_text_is_completed(sdk, upstream: FakeUpstream, prompt):
+    choice = {"index": 0, "text": " upon a time", "finish_reason": "stop", "logprobs": None}
+    usage = {"prompt_tokens": 1, "completion_tokens": 3, "total_tokens": 4}
+    upstream.script(A, [json_answer({"id": "c", "object": "text_completion", "choices": [choice], "usage": usage})])
+    reply = sdk.completions.create(model="text-completion", prompt=prompt, echo=True)
+    assert (reply.choices[0].text, reply.usage.total_tokens) == (" upon a time", 4)
+    assert upstream.requests[0].url == A + "/completions"
+    assert json.loads(upstream.requests[0].body) == {"model": "text-completion", "prompt": prompt, "echo": True}
+
+
+def text_chunk(text, finish=None, **more):
+    return {"object": "text_completion", "choices": [{"index": 0, "text": text, "finish_reason": finish}], **more}
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_a_text_is_completed_as_a_stream(sdk, upstream: FakeUpstream, asked):
+    usage = {"object": "text_completion", "choices": [], "usage": {"prompt_tokens": 2, "completion_tokens": 2}}
+    upstream.script(A, [event_stream(text_chunk("up"), text_chunk("on"), text_chunk("", "stop"), usage, "[DONE]")])
+    options = {"stream_options": {"include_usage": True}} if asked else {}
+    chunks = list(sdk.completions.create(model="text-completion", prompt="Once", stream=True, **options))
+    assert "".join(chunk.choices[0].text for chunk in chunks if chunk.choices) == "upon"
+    assert [chunk.usage.prompt_tokens for chunk in chunks if chunk.usage] == ([2] if asked else [])
+    assert json.loads(upstream.requests[0].body)["stream_options"] == {"include_usage": True}
+
+
+def test_a_text_from_a_provider_that_does_not_stream_is_told_as_a_stream(sdk, upstream: FakeUpstream):
+    upstream.script(A, [json_answer(text_chunk("upon", "stop"))])
+    chunks = list(sdk.completions.create(model="text-completion", prompt="Once", stream=True))
+    assert [(chunk.choices[0].text, chunk.choices[0].finish_reason) for chunk in chunks] == [("upon", "stop")]
+
+
+def test_a_field_that_only_looks_like_a_number_stays_as_it_is(sdk, upstream: FakeUpstream):
+    upstream.script(A, [json_answer({"text": "hello"})])
+    sdk.audio.transcriptions.create(
+        model="speech-to-text", file=b"RIFF", extra_body={"known_speaker_names": ["1e3", "007"]}
+    )
+    assert b"\r\n\r\n1e3\r\n" in upstream.requests[0].body
+    assert b"\r\n\r\n007\r\n" in upstream.requests[0].body
+
+
 def test_moderation_needs_no_model(sdk, upstream: FakeUpstream):
     result = {"flagged": True, "categories": {"violence": True}, "category_scores": {"violence": 0.9}}
     upstream.script(A, [json_answer({"id": "m", "model": "x", "results": [result]})])
@@ -99,6 +219,11 @@ def test_a_missing_capability_is_named(client):
         ("/v1/search", {}, "query"),
         ("/v1/images/generations", {"prompt": 5}, "prompt"),
         ("/v1/audio/speech", {"model": 3, "input": "x"}, "model"),
+        ("/v1/completions", {"model": "text-completion"}, "prompt"),
+        ("/v1/completions", {"model": "text-completion", "prompt": 5}, "prompt"),
+        ("/v1/images/variations", {}, "image"),
+        ("/v1/audio/translations", {}, "file"),
+        ("/v1/images/generations", {"prompt": "x", "stream": "yes"}, "stream"),
     ],
 )
 def test_bad_bodies_are_refused(path, body, param, client, upstream: FakeUpstream):

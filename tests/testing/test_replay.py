@@ -68,11 +68,45 @@ def test_an_understood_error_is_ok_and_tells_its_kind_and_wait():
     assert replayed["failure"] == {"kind": "rate-limit", "retry_after": 60.5}
 
 
+def test_a_stream_comes_in_the_pieces_that_are_asked_for():
+    event = {"id": "c", "choices": [{"index": 0, "delta": {"content": "Hé"}, "finish_reason": "stop"}]}
+    line = recording(f"data: {json.dumps(event, ensure_ascii=False)}\n\n", stream=True)
+    assert replay(line, cut=lambda body: [bytes([byte]) for byte in body]).text == "Hé"
+    assert not replay(line, cut=lambda body: [body[:20]]).ok
+
+
+def bodies_only(body, **more):
+    return {**recording(body, **more), "request": {"method": "", "url": "", "headers": {}, "body": ""}}
+
+
+def test_events_that_were_kept_without_their_frames_are_framed():
+    events = [{"delta": {"content": "Hi"}}, {"delta": {}, "finish_reason": "stop"}]
+    lines = [json.dumps({"id": "c", "choices": [{"index": 0, **event}]}) for event in events]
+    replayed = replay(bodies_only("\n".join(lines), stream=True))
+    assert (replayed.ok, replayed.text, replayed.finish_reason) == (True, "Hi", "stop")
+
+
+def test_without_an_address_the_answer_says_what_was_asked():
+    part = {"type": "output_text", "text": "Hi", "annotations": []}
+    message = {"type": "message", "id": "m", "role": "assistant", "content": [part]}
+    body = {"id": "r", "object": "response", "status": "completed", "model": "m", "output": [message]}
+    replayed = replay(bodies_only(json.dumps(body), provider="openai", kind="images"))
+    assert (replayed.ok, replayed.text) == (True, "Hi")
+
+
+def test_a_stream_that_says_nothing_is_not_ok():
+    replayed = replay(recording("nothing that anybody would call an event\n", stream=True))
+    assert not replayed.ok
+    assert "no event" in replayed.error
+
+
 @pytest.mark.parametrize(
     ("line", "told"),
     [
         (recording("<html>"), "not JSON"),
         (recording("{}", url="https://api.groq.com/openai/v1/unheard-of"), "no connector"),
+        ({**recording("{}"), "request": {"method": "WS/GRPC", "url": ""}}, "no connector"),
+        (recording("{}") | {"request": {"method": "GET", "url": recording("")["request"]["url"]}}, "no connector"),
         ({"id": "x"}, "no response"),
         ({"id": "x", "response": {"body": "{}"}}, "no connector"),
     ],

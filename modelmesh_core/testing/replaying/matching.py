@@ -22,10 +22,11 @@ from .recording import Recording
 
 KINDS: dict[str, tuple[Operation, ...]] = {
     "chat": (Operation.CHAT,),
+    "completions": (Operation.TEXT_COMPLETION,),
     "responses": (Operation.CHAT,),
     "embeddings": (Operation.EMBEDDINGS,),
     "rerank": (Operation.RERANK,),
-    "audio": (Operation.SPEECH, Operation.TRANSCRIPTION),
+    "audio": (Operation.SPEECH, Operation.TRANSCRIPTION, Operation.AUDIO_TRANSLATION),
     "images": (Operation.IMAGES,),
     "moderations": (Operation.MODERATION,),
     "search": (Operation.SEARCH,),
@@ -56,11 +57,18 @@ class Matcher:
 
     def find(self, recording: Recording) -> Match | None:
         """The best match; None if no connector would send such a request."""
+        return next(iter(self.find_all(recording)), None)
+
+    def find_all(self, recording: Recording) -> list[Match]:
+        """The best match; where no URL says what was asked, all that could have got such an answer, best first."""
         found = [(score, match) for match, score in self._candidates(recording) if score > 0]
-        if found:
-            return max(found, key=lambda pair: pair[0])[1]
+        matches = [match for _, match in sorted(found, key=lambda pair: pair[0], reverse=True)]
+        if not recording.url:
+            return matches
+        if matches or recording.stream:
+            return matches[:1]
         # Recorders tell a stream by its answer: one that was refused at once does not look like one.
-        return None if recording.stream or not recording.url else self.find(attrs.evolve(recording, stream=True))
+        return self.find_all(attrs.evolve(recording, stream=True))
 
     def provider(self, connector_id: str) -> HttpProvider | None:
         """A provider of that connector, with a key and options that stand for an account's; None if none is made."""
@@ -74,21 +82,20 @@ class Matcher:
             provider = self._make(info.id, recording.url)
             if provider is None:
                 continue
-            for operation in KINDS.get(recording.kind, tuple(Operation)):
-                if operation in provider.operations:
-                    call = call_for(recording, operation)
-                    yield Match(info.id, provider, call), self._score(provider, call, recording, affinity)
+            for operation in _operations(recording, provider):
+                call = call_for(recording, operation)
+                yield Match(info.id, provider, call), self._score(provider, call, recording, affinity)
 
     def _score(self, provider: HttpProvider, call: ProviderCall, recording: Recording, affinity: int) -> int:
         """0 where it would have sent something else."""
         if not recording.url:
-            return affinity - 1 if _fits_answer(call.operation, recording) else 0
+            return 0 if recording.method else affinity - 1  # a method without a URL is no HTTP
         try:
             request = next(provider.execute(attrs.evolve(call)))
         except (ModelMeshError, StopIteration):
             return 0
         parts = urlsplit(request.url)
-        if _tail(unquote(parts.path)) != _tail(recording.path):
+        if _tail(unquote(parts.path)) != _tail(recording.path) or recording.method not in ("", request.method):
             return 0
         return 1 + affinity + 4 * (parts.hostname == recording.host)
 
@@ -156,7 +163,7 @@ def _tail(path: str) -> tuple[str, ...]:
 
 _BEFORE_A_MODEL = frozenset({"model", "models", "deployments"})
 _NO_MODELS = frozenset({"chat", "completions", "embeddings"})
-_VERSION = re.compile(r"v\d+(?:beta\d*)?|api|openai")
+_VERSION = re.compile(r"v\d+(?:beta\d*)?|openai")
 
 
 def _place_of_model(parts: list[str]) -> int | None:
@@ -177,10 +184,24 @@ def _model_in(path: str) -> str:
     return parts[place].rpartition(":")[0] or parts[place] if place == len(parts) - 1 else parts[place]
 
 
-def _fits_answer(operation: Operation, recording: Recording) -> bool:
-    """For recordings of bodies only: whether the body can be an answer to ``operation``."""
+def _operations(recording: Recording, provider: HttpProvider) -> list[Operation]:
+    """What the recording can be, of what the provider does; in recordings of bodies only, the answer decides."""
+    kinds = (Operation.CHAT,) if _is_response(recording) else KINDS.get(recording.kind, tuple(Operation))
+    possible = [operation for operation in kinds if operation in provider.operations]
+    if recording.url:
+        return possible
     is_json = bool(recording.answered) or recording.stream
-    return {Operation.SPEECH: not is_json, Operation.TRANSCRIPTION: is_json}.get(operation, True)
+    unlikely = Operation.SPEECH if is_json else Operation.TRANSCRIPTION  # but some vendors wrap speech in JSON
+    out = (unlikely, Operation.AUDIO_TRANSLATION)
+    return [operation for operation in possible if operation not in out] or possible
+
+
+def _is_response(recording: Recording) -> bool:
+    """Whether it is of the Responses API."""
+    if recording.kind == "responses" or recording.url:
+        return recording.kind == "responses" or recording.path.endswith("/responses")
+    first = recording.first
+    return first.get("object") == "response" or str(first.get("type")).startswith("response.")
 
 
 # --- the call --------------------------------------------------------------------------------------------------------
@@ -189,7 +210,7 @@ def _fits_answer(operation: Operation, recording: Recording) -> bool:
 def call_for(recording: Recording, operation: Operation) -> ProviderCall:
     """The call that a recording is, in the mesh's own shape as far as it can be told."""
     asked = recording.asked
-    native = recording.kind == "responses" or recording.path.endswith("/responses")
+    native = _is_response(recording)
     body = _body(operation, asked, recording)
     return ProviderCall(
         operation,
@@ -208,15 +229,21 @@ def _body(operation: Operation, asked: Body, recording: Recording) -> Body:
         is_canonical = recording.path.endswith("/chat/completions") and isinstance(asked.get("messages"), list)
         return asked if is_canonical else {**model, "messages": [{"role": "user", "content": "replay"}]}
     if operation is Operation.EMBEDDINGS:
-        texts = next((asked[key] for key in ("input", "texts", "requests", "instances") if key in asked), ["replay"])
-        return {**model, "input": ["replay"] * (len(as_list(texts)) or 1)}
+        asked_for = next((asked[key] for key in ("input", "texts", "requests", "instances") if key in asked), None)
+        answered = recording.answered
+        given = next((answered[key] for key in ("data", "embeddings", "predictions") if key in answered), None)
+        count = len(as_list(given if asked_for is None else asked_for))
+        return {**model, "input": ["replay"] * max(1, count)}
     edited = {"image": [b"replay"]} if recording.path.endswith("/images/edits") else {}
     return {**model, **_EXAMPLES.get(operation, {}), **edited}
 
 
+_SOUND: Body = {"file": b"replay", "filename": "replay.wav", "media_type": "audio/wav"}
 _EXAMPLES: dict[Operation, Body] = {
+    Operation.TEXT_COMPLETION: {"prompt": "replay"},
     Operation.SPEECH: {"input": "replay", "voice": "alloy"},
-    Operation.TRANSCRIPTION: {"file": b"replay", "filename": "replay.wav", "media_type": "audio/wav"},
+    Operation.TRANSCRIPTION: _SOUND,
+    Operation.AUDIO_TRANSLATION: _SOUND,
     Operation.IMAGES: {"prompt": "replay"},
     Operation.MODERATION: {"input": "replay"},
     Operation.RERANK: {"query": "replay", "documents": ["replay"] * 100},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -64,11 +64,17 @@ class Replayed:
 _matcher: list[Matcher] = []
 
 
-def replay(recording: Mapping[str, Any] | Recording, matcher: Matcher | None = None) -> Replayed:
+Cut = Callable[[bytes], Iterable[bytes]]
+"""A body → its pieces, as they could come from a socket."""
+
+
+def replay(
+    recording: Mapping[str, Any] | Recording, matcher: Matcher | None = None, cut: Cut | None = None
+) -> Replayed:
     """Push one recorded exchange through the connector that its provider and URL call for. Never raises.
 
     ``recording`` is one line of a cassette; see Recording for its fields. ``matcher`` knows other connectors than the
-    installed ones.
+    installed ones. ``cut`` says in which pieces the body of a stream comes; the outcome must not depend on it.
     """
     if matcher is None:
         if not _matcher:
@@ -77,17 +83,34 @@ def replay(recording: Mapping[str, Any] | Recording, matcher: Matcher | None = N
     identity = recording.id if isinstance(recording, Recording) else str(recording.get("id") or "")
     try:
         recorded = recording if isinstance(recording, Recording) else Recording.of(recording)
-        match = matcher.find(recorded)
+        matches = matcher.find_all(recorded)
     except Exception as error:
         return Replayed(identity, ok=False, error=f"it cannot be read: {type(error).__name__}: {error}")
-    if match is None:
-        what = f"{recorded.provider} {recorded.kind} {recorded.path}".strip()
+    if not matches:
+        what = " ".join(filter(None, (recorded.provider, recorded.kind, recorded.method, recorded.path)))
         return Replayed(identity, ok=False, error=f"no connector that is installed would send this: {what}")
-    replayed = Replayed(identity, match.connector)
-    try:
-        _play(match, recorded, replayed)
-    except Exception as error:
-        replayed.ok, replayed.error = False, f"{match.connector} broke: {type(error).__name__}: {error}"
+    outcomes: list[Replayed] = []
+    for match in matches:
+        outcomes.append(_replayed(match, recorded, cut or _uncut))
+        if outcomes[-1].ok:
+            return outcomes[-1]
+    return outcomes[0]
+
+
+def _uncut(body: bytes) -> list[bytes]:
+    return [body]
+
+
+def _replayed(match: Match, recording: Recording, cut: Cut) -> Replayed:
+    replayed = Replayed(recording.id)
+    for version in recording.versions:
+        replayed = Replayed(recording.id, match.connector)
+        try:
+            _play(match, version, replayed, cut)
+        except Exception as error:
+            replayed.ok, replayed.error = False, f"{match.connector} broke: {type(error).__name__}: {error}"
+        if replayed.ok:
+            break
     return replayed
 
 
@@ -105,14 +128,14 @@ def replay_file(path: str | Path, matcher: Matcher | None = None) -> Iterator[Re
             yield replay(data, matcher)
 
 
-def _play(match: Match, recording: Recording, replayed: Replayed) -> None:
+def _play(match: Match, recording: Recording, replayed: Replayed, cut: Cut) -> None:
     response = recording.response
     try:
         result = _driven(match.provider.execute(match.call), response, stream=match.call.stream)
         if isinstance(result, Reply):
             _note_reply(replayed, result)
         else:
-            _note_stream(replayed, result, response.body)
+            _note_stream(replayed, result, cut(response.body))
     except ProviderError as error:
         replayed.failure = error.failure
     failure = replayed.failure
@@ -140,23 +163,31 @@ def _note_reply(replayed: Replayed, reply: Reply) -> None:
     _note_body(replayed, reply.body)
 
 
-def _note_stream(replayed: Replayed, decoder: StreamDecoder, body: bytes) -> None:
-    events: list[StreamEvent] = [*decoder.feed(body), *decoder.finish()]
+def _note_stream(replayed: Replayed, decoder: StreamDecoder, pieces: Iterable[bytes]) -> None:
+    events: list[StreamEvent] = [event for piece in pieces for event in decoder.feed(piece)]
+    events += decoder.finish()
     replayed.headroom = decoder.headroom
     for event in events:
         replayed.usage = event.usage or replayed.usage
         replayed.finish_reason = event.finish_reason or replayed.finish_reason
         if event.kind is EventKind.ERROR and event.error is not None:
             replayed.failure = event.error.failure
-    _note_body(replayed, fold_chunks(event.chunk for event in events if event.chunk is not None))
-    if decoder.skipped:
+    chunks = [event.chunk for event in events if event.chunk is not None]
+    _note_body(replayed, fold_chunks(chunks))
+    completed = [as_object(choice).get("text") for chunk in chunks for choice in as_list(chunk.get("choices"))]
+    replayed.text = "".join(filter(None, map(as_text, completed))) or replayed.text  # of a text completion
+    if not events:
+        replayed.ok, replayed.error = False, "the stream holds no event"
+    elif decoder.skipped:
         replayed.ok, replayed.error = False, f"{decoder.skipped} events of the stream make no sense"
-    elif replayed.finish_reason is None and replayed.failure is None and _is_chat(events):
+    elif replayed.failure is None and not _has_end(events, replayed.finish_reason):
         replayed.ok, replayed.error = False, "the stream ends without a finish reason"
 
 
-def _is_chat(events: Iterable[StreamEvent]) -> bool:
-    return any(event.chunk is not None and "choices" in event.chunk for event in events)
+def _has_end(events: Iterable[StreamEvent], finish_reason: str | None) -> bool:
+    is_chat = any(event.chunk is not None and "choices" in event.chunk for event in events)
+    ended = any(event.kind in (EventKind.FINISH, EventKind.DONE) for event in events)
+    return finish_reason is not None if is_chat else ended
 
 
 def _note_body(replayed: Replayed, body: Body) -> None:
@@ -165,10 +196,12 @@ def _note_body(replayed: Replayed, body: Body) -> None:
     if vectors:
         replayed.embeddings = (len(vectors), _dimensions(vectors[0]))
     choices = as_list(body.get("choices"))
-    message = as_object(as_object(choices[0]).get("message")) if choices else {}
-    replayed.text = _text(message.get("content")) or as_text(body.get("text")) or ""
+    choice = as_object(choices[0]) if choices else {}
+    message = as_object(choice.get("message"))
+    replayed.text = _text(message.get("content")) or as_text(choice.get("text", body.get("text"))) or ""
     replayed.reasoning = as_text(message.get("reasoning_content")) or as_text(message.get("reasoning")) or ""
-    replayed.tool_calls = [_called(as_object(call)) for call in as_list(message.get("tool_calls"))]
+    legacy = [{"function": message["function_call"]}] if message.get("function_call") else []
+    replayed.tool_calls = [_called(as_object(call)) for call in as_list(message.get("tool_calls")) or legacy]
 
 
 def _dimensions(vector: Any) -> int:

@@ -18,13 +18,17 @@ Json = dict[str, Any]
 @attrs.frozen
 class Recording:
     """``{"id", "provider", "kind", "stream", "model", "request": {"method", "url", "headers", "body" | "body_base64"},
-    "response": {"status", "headers", "body" | "body_base64"}}``; of these only the response's body is necessary."""
+    "response": {"status", "headers", "body" | "body_base64"}}``; of these only the response's body is necessary.
+
+    Without a URL it holds bodies only, and what was asked is told from the answer.
+    """
 
     id: str
     provider: str
     kind: str
     stream: bool
     model: str
+    method: str
     host: str
     path: str
     """Unquoted, without the query."""
@@ -43,12 +47,14 @@ class Recording:
         answer = cast(Json, response)
         body = _bytes(answer)
         headers = _headers(answer.get("headers"))
+        stream = data.get("stream") is True or (not url and _looks_streamed(body))
         return cls(
             str(data.get("id") or ""),
             str(data.get("provider") or ""),
             str(data.get("kind") or ""),
-            data.get("stream") is True,
+            stream,
             str(data.get("model") or ""),
+            str(request.get("method") or "").upper(),
             parts.hostname or "",
             unquote(parts.path),
             url,
@@ -65,6 +71,36 @@ class Recording:
     def answered(self) -> Json:
         """The response's JSON object; empty if it is none."""
         return _object(_decoded(self.response.body))
+
+    @property
+    def first(self) -> Json:
+        """The first JSON object of the response: the whole of it, or the first event of a stream."""
+        lines = (line.removeprefix(b"data:").strip() for line in self.response.body.splitlines())
+        found = filter(None, (_object(_decoded(line)) for line in lines))
+        return self.answered or next(found, Json())
+
+    @property
+    def versions(self) -> list[Recording]:
+        """The recording as it is, and, of a stream's events without their frames, as server-sent events."""
+        lines = [line for line in self.response.body.splitlines() if line.strip()]
+        if not (self.stream and lines and _object(_decoded(lines[0]))):
+            return [self]
+        framed = b"".join(_framed(line) for line in lines)
+        return [self, attrs.evolve(self, response=attrs.evolve(self.response, body=framed))]
+
+
+def _framed(event: bytes) -> bytes:
+    name = _object(_decoded(event)).get("type")
+    head = f"event: {name}\n".encode() if isinstance(name, str) else b""
+    return b"%bdata: %b\n\n" % (head, event.strip())
+
+
+def _looks_streamed(body: bytes) -> bool:
+    """Server-sent events, or JSON objects line by line."""
+    lines = [line for line in body.splitlines() if line.strip()]
+    if lines and lines[0].startswith((b"data:", b"event:")):
+        return True
+    return len(lines) > 1 and all(_object(_decoded(line)) for line in lines)
 
 
 def _moment(headers: Headers) -> float:

@@ -1,0 +1,417 @@
+"""Account: what one model, provider, pool or key has used, in every window. Allowance: how much of it it may."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+
+import attrs
+
+from ..interfaces.ledger import Line, Totals
+from ..interfaces.routing import WindowUsage
+from ..limits import NO_LIMITS, AccountLimits
+from .windows import KINDS, ROLLING_SECONDS, SLOTS, window_at
+
+NANO = 1_000_000_000
+PLACES = {kind: place for place, kind in enumerate(KINDS)}
+CLOCK_SKEW = 5
+"""Seconds by which the clocks of processes that share a ledger may differ."""
+_JUMP = 60.0
+"""Seconds that a clock may go back before its windows are worked out anew."""
+_FOREVER = float("inf")
+Used = tuple[int, int, int]
+"""Requests, tokens and nano-dollars."""
+
+
+def nano_dollars(amount: Decimal | float | None) -> int:
+    """USD as integer nano-dollars; nothing for None or infinity."""
+    if amount is None or amount == float("inf"):
+        return 0
+    return int(Decimal(amount) * NANO) if isinstance(amount, Decimal) else round(amount * NANO)
+
+
+class UsedWindows(Mapping[str, WindowUsage]):
+    """Window → usage, as it was at one moment. Costs little to make; what is never read is never worked out."""
+
+    __slots__ = ("_ends", "_used")
+
+    def __init__(self, used: tuple[Used, ...], ends: tuple[float, ...]) -> None:
+        self._used = used
+        self._ends = ends
+
+    def __getitem__(self, kind: str) -> WindowUsage:
+        place = PLACES[kind]
+        requests, tokens, nanos = self._used[place]
+        return WindowUsage(requests, tokens, Decimal(nanos) / NANO, self._ends[place])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(KINDS)
+
+    def __len__(self) -> int:
+        return len(KINDS)
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
+
+
+class Account:
+    """Usage of one thing in the windows minute, hour, day and month. Changed only under the ledger's lock.
+
+    It counts once, whatever the number of windows: each window remembers where the count stood when it began.
+    """
+
+    __slots__ = (
+        "_bases",
+        "_ends",
+        "_next_end",
+        "_starts",
+        "_sums",
+        "count",
+        "held",
+        "in_flight",
+        "last_request",
+        "name",
+        "timezone",
+        "unsent",
+        "version",
+    )
+
+    def __init__(self, name: str, timezone: str = "UTC", *, rolling: bool = False) -> None:
+        self.name = name
+        self.timezone = timezone
+        self.count: Used = (0, 0, 0)
+        """Everything so far, reservations included."""
+        self.held: Used = (0, 0, 0)
+        """Of it, what is reserved and not settled."""
+        self.unsent: Used = (0, 0, 0)
+        """Of it, what is settled here, and the shared ledger does not know yet."""
+        self.in_flight = 0
+        self.last_request: float | None = None
+        self.version = 0
+        """Grows with every change, so that snapshots know when they are stale."""
+        self._bases: list[Used] = [(0, 0, 0)] * len(KINDS)
+        self._starts = [0.0] * len(KINDS)
+        self._ends = [0.0] * len(KINDS)
+        self._next_end = 0.0
+        self._sums = tuple(_SlidingSum(kind) for kind in KINDS) if rolling else None
+
+    @property
+    def rolling(self) -> bool:
+        """Whether its windows follow the clock instead of the calendar."""
+        return self._sums is not None
+
+    # --- windows -----------------------------------------------------------------------------------------------------
+
+    def advance(self, now: float) -> None:
+        """Let windows that have ended begin anew."""
+        if self._starts[0] - _JUMP <= now < self._next_end:
+            return
+        for place, kind in enumerate(KINDS):
+            start, end = self._starts[place], self._ends[place]
+            if start - _JUMP <= now < end:
+                continue
+            _, self._starts[place], self._ends[place] = window_at(kind, now, self.timezone)
+            if now >= end:  # a clock that went back keeps what was used: nothing says that it was in another window
+                self._bases[place] = minus(self.count, self.held)
+        self._next_end = min(self._ends)
+
+    def used_in(self, place: int, now: float) -> Used:
+        """Used and reserved in the window ``KINDS[place]``."""
+        if self._sums is not None:
+            return self._sums[place].total(now)
+        self.advance(now)
+        return minus(self.count, self._bases[place])
+
+    def end_of(self, place: int, now: float) -> float:
+        """When that window ends, or its oldest amount leaves it. UTC epoch seconds."""
+        if self._sums is not None:
+            return self._sums[place].next_change(now)
+        self.advance(now)
+        return self._ends[place]
+
+    def used(self, now: float) -> UsedWindows:
+        """Window → usage at ``now``, reservations included."""
+        places = range(len(KINDS))
+        return UsedWindows(
+            tuple(self.used_in(place, now) for place in places), tuple(self.end_of(place, now) for place in places)
+        )
+
+    def next_reset(self, now: float) -> float:
+        """When the first of the windows changes by itself: until then, only ``version`` tells of change."""
+        return min(self.end_of(place, now) for place in range(len(KINDS)))
+
+    # --- counting ----------------------------------------------------------------------------------------------------
+
+    def reserve(self, now: float, amounts: Used) -> None:
+        """Set ``amounts`` aside."""
+        self.advance(now)
+        self.count = plus(self.count, amounts)
+        self.held = plus(self.held, amounts)
+        self.in_flight += 1
+        self.last_request = now
+        self.version += 1
+        if self._sums is not None:
+            for sliding in self._sums:
+                sliding.add(now, amounts)
+
+    def settle(self, since: float, now: float, reserved: Used, amounts: Used) -> None:
+        """Replace what was reserved at ``since`` by what was used: it counts in the windows of that moment."""
+        self.advance(now)
+        self.count = plus(self.count, minus(amounts, reserved))
+        self.held = minus(self.held, reserved)
+        self.in_flight -= 1
+        self.version += 1
+        if self._sums is not None:
+            for sliding in self._sums:
+                sliding.add(since, minus(amounts, reserved))
+        else:
+            for place, start in enumerate(self._starts):
+                if since < start:
+                    self._bases[place] = plus(self._bases[place], amounts)
+
+    def raise_used(self, place: int, missing: Used) -> None:
+        """Count ``missing`` more in one window."""
+        self._bases[place] = minus(self._bases[place], missing)
+        self.version += 1
+
+    def learn(self, place: int, totals: Totals, unsent: Used, now: float) -> None:
+        """Take what the shared ledger holds for the window ``KINDS[place]``: the usage of all processes.
+
+        ``unsent`` is what was settled here and is not in these totals yet.
+        """
+        # Nor is what is reserved here among what the others know to be used.
+        mine = plus(self.held, unsent)
+        if self._sums is not None:
+            self._sums[place].learn(now, plus(totals.used, mine))
+        else:
+            self.advance(now)
+            if totals.slot > self._starts[place]:
+                _, start, end = window_at(KINDS[place], totals.slot, self.timezone)
+                self._starts[place], self._ends[place] = start, end
+                self._next_end = min(self._ends)
+            elif totals.slot < int(self._starts[place]):
+                return  # of the window before
+            self._bases[place] = minus(self.count, plus(totals.used, mine))
+        self.version += 1
+
+
+    # --- keeping -----------------------------------------------------------------------------------------------------
+
+    def export(self) -> dict[str, list[float]]:
+        """Calendar window → where it begins and ends (UTC epoch seconds), and what was used. JSON-able."""
+        if self._sums is not None or not self._next_end:
+            return {}
+        return {
+            kind: [self._starts[place], self._ends[place], *minus(self.count, self._bases[place])]
+            for place, kind in enumerate(KINDS)
+        }
+
+    def restore(self, saved: Mapping[str, list[float]]) -> None:
+        """Take up what ``export`` gave; a window that has ended meanwhile begins anew at the next use."""
+        for place, kind in enumerate(KINDS):
+            if kind in saved and self._sums is None:
+                self._starts[place], self._ends[place], requests, tokens, nanos = saved[kind]
+                self._bases[place] = minus(self.count, (int(requests), int(tokens), int(nanos)))
+        self._next_end = min(self._ends)
+        self.version += 1
+
+
+def plus(one: Used, other: Used) -> Used:
+    return one[0] + other[0], one[1] + other[1], one[2] + other[2]
+
+
+def minus(one: Used, other: Used) -> Used:
+    return one[0] - other[0], one[1] - other[1], one[2] - other[2]
+
+
+class _SlidingSum:
+    """A window that follows the clock: amounts in slots of 1/60 of its length, the oldest first.
+
+    An amount counts until its whole slot is older than the window: never too short, at most a slot too long.
+    """
+
+    __slots__ = ("_slots", "_sum", "length", "step")
+
+    def __init__(self, kind: str) -> None:
+        self.length = ROLLING_SECONDS[kind]
+        self.step = self.length / SLOTS
+        self._slots: deque[tuple[float, Used]] = deque()
+        self._sum: Used = (0, 0, 0)
+
+    def add(self, moment: float, amounts: Used) -> None:
+        start = moment // self.step * self.step
+        if self._slots and self._slots[0][0] > start:
+            return  # it has left the window already
+        if self._slots and self._slots[-1][0] >= start:
+            for place in range(len(self._slots) - 1, -1, -1):
+                if self._slots[place][0] <= start:
+                    self._slots[place] = (self._slots[place][0], plus(self._slots[place][1], amounts))
+                    break
+        else:
+            self._slots.append((start, amounts))
+        self._sum = plus(self._sum, amounts)
+
+    def total(self, now: float) -> Used:
+        oldest = now // self.step * self.step - self.length
+        while self._slots and self._slots[0][0] < oldest:
+            self._sum = minus(self._sum, self._slots.popleft()[1])
+        return self._sum
+
+    def next_change(self, now: float) -> float:
+        self.total(now)
+        return self._slots[0][0] + self.length + self.step if self._slots else now + self.length
+
+    def learn(self, now: float, amounts: Used) -> None:
+        """``amounts`` is the sum: what else is known of others' usage leaves with the next slot, unless learnt anew."""
+        missing = minus(amounts, self.total(now))
+        if any(missing):
+            start = now // self.step * self.step - self.length
+            self._slots.appendleft((start, missing))
+            self._sum = amounts
+
+
+@attrs.frozen
+class LimitReached:
+    """A reservation that was refused."""
+
+    reason: str
+    resets_at: float
+    account: str = ""
+    is_budget: bool = False
+    """Whether money is what it is about."""
+    is_error: bool = False
+    """Whether the request fails instead of being asked elsewhere."""
+
+
+class Allowance:
+    """How much of an account may be used; where it is limited, what the shared ledger is asked."""
+
+    __slots__ = ("_concurrent_line", "_lines", "_lines_until", "_rows", "account", "is_kept", "limits")
+
+    def __init__(self, account: Account, limits: AccountLimits = NO_LIMITS) -> None:
+        self.account = account
+        self.limits = limits
+        self._rows = tuple(
+            (PLACES[limit.window], limit.window, limit.requests, limit.tokens, _nanos(limit.cost))
+            for limit in limits.windows
+        )
+        self.is_kept = bool(limits.windows) or limits.concurrent is not None
+        """Whether the shared ledger has to agree to each reservation."""
+        self._lines: tuple[Line, ...] = ()
+        self._lines_until = 0.0
+
+    def refused(self, tokens: int, nanos: int, now: float, share: float = 1.0) -> LimitReached | None:
+        """Which limit one more request of ``tokens`` and ``nanos`` would pass, and when its window resets.
+
+        ``share`` is how much of what the shared ledger last knew to be left this process may use by itself.
+        """
+        limits = self.limits
+        if limits.per_request is not None and nanos > int(limits.per_request * NANO):
+            spent = Decimal(nanos) / NANO
+            reason = f"budget of {limits.per_request} USD per request ({spent:.6f} USD expected)"
+            return self._reached(reason, now, is_budget=True)
+        for place, window, requests, token_limit, nano_limit in self._rows:
+            used = self.account.used_in(place, now)
+            if share < 1.0:
+                used = self._scaled(used, (requests, token_limit, nano_limit), share)
+            if requests is not None and used[0] + 1 > requests:
+                return self._reached(f"limit of {requests} requests per {window}", self.account.end_of(place, now))
+            if token_limit is not None and used[1] + tokens > token_limit:
+                text = f"limit of {token_limit} tokens per {window}"
+                if tokens > token_limit:
+                    text += f" (about {tokens} are needed)"
+                return self._reached(text, self.account.end_of(place, now))
+            if nano_limit is not None and nanos and used[2] + nanos > nano_limit:
+                reason = f"budget of {_usd(nano_limit)} USD per {window}"
+                return self._reached(reason, self.account.end_of(place, now), is_budget=True)
+        if limits.concurrent is not None and self.account.in_flight >= limits.concurrent:
+            return self._reached(f"limit of {limits.concurrent} concurrent requests", now)
+        return None
+
+    def _scaled(self, used: Used, limits: tuple[int | None, ...], share: float) -> Used:
+        """``used`` as if only a share of what is left were there: mine counts more, the others' in full."""
+        mine = plus(self.account.held, self.account.unsent)
+        scaled: list[int] = []
+        for whole, own, limit in zip(used, mine, limits, strict=True):
+            others = whole - own
+            left = max(0, (limit or 0) - others)
+            scaled.append(whole + left - int(left * share))
+        return scaled[0], scaled[1], scaled[2]
+
+    def used_up(self, now: float) -> LimitReached | None:
+        """Which limit lets no further request through, whatever its size. A budget binds only what costs something."""
+        for place, window, requests, tokens, nanos in self._rows:
+            used = self.account.used_in(place, now)
+            if requests is not None and used[0] >= requests:
+                return self._reached(f"limit of {requests} requests per {window}", self.account.end_of(place, now))
+            if tokens is not None and used[1] >= tokens:
+                return self._reached(f"limit of {tokens} tokens per {window}", self.account.end_of(place, now))
+            if nanos is not None and used[2] >= nanos:
+                reason = f"budget of {_usd(nanos)} USD per {window}"
+                return self._reached(reason, self.account.end_of(place, now), is_budget=True)
+        if self.limits.concurrent is not None and self.account.in_flight >= self.limits.concurrent:
+            return self._reached(f"limit of {self.limits.concurrent} concurrent requests", now)
+        return None
+
+    def _reached(self, reason: str, resets_at: float, *, is_budget: bool = False) -> LimitReached:
+        is_error = is_budget and self.limits.on_exceeded == "error"
+        return LimitReached(reason, resets_at, self.account.name, is_budget, is_error)
+
+    def refusal_of(self, line: int, measure: str, now: float) -> LimitReached:
+        """What it means that the shared ledger refused at ``lines(...)[line]``."""
+        if line >= len(self._rows):
+            return self._reached(f"limit of {self.limits.concurrent} concurrent requests", now)
+        place, window, requests, tokens, nanos = self._rows[line]
+        resets_at = self.account.end_of(place, now)
+        if measure == "nanos":
+            return self._reached(f"budget of {_usd(nanos or 0)} USD per {window}", resets_at, is_budget=True)
+        limit = requests if measure == "requests" else tokens
+        return self._reached(f"limit of {limit} {measure} per {window}", resets_at)
+
+    # --- for the shared ledger ---------------------------------------------------------------------------------------
+
+    def lines(self, now: float) -> tuple[Line, ...]:
+        """Its limited windows, then its requests in flight where these are limited."""
+        if not self._lines or now >= self._lines_until or now < self._lines_until - 3600.0:
+            self._make_lines(now)
+        return self._lines
+
+    def _make_lines(self, now: float) -> None:
+        lines: list[Line] = []
+        until = _FOREVER
+        for place, _, requests, tokens, nanos in self._rows:
+            line, end = line_of(self.account, place, now)
+            until = min(until, end)
+            lines.append(line._replace(limits=(requests, tokens, nanos)))
+        if self.limits.concurrent is not None:
+            lines.append(Line(f"{self.account.name}|flight", 0, 0, 0, 0, (self.limits.concurrent, None, None), True))
+        self._lines, self._lines_until = tuple(lines), until
+
+    def places(self) -> tuple[int, ...]:
+        """The window of each line that has one."""
+        return tuple(row[0] for row in self._rows)
+
+
+def line_of(account: Account, place: int, now: float) -> tuple[Line, float]:
+    """The line of one window of ``account`` as it is now, and until when it stays that (UTC epoch seconds)."""
+    kind, zone = KINDS[place], "" if account.timezone == "UTC" else f"@{account.timezone}"
+    if account.rolling:
+        length = int(ROLLING_SECONDS[kind])
+        step = length // SLOTS
+        slot = int(now // step * step)
+        horizon = int((now + CLOCK_SKEW) // step * step)
+        return Line(f"{account.name}|{kind}~", slot, slot - length, horizon, slot - length), float(slot + step)
+    _, start, end = window_at(kind, now, account.timezone)
+    _, later, _ = window_at(kind, now + CLOCK_SKEW, account.timezone)
+    # The line is made anew when the skew reaches into the next window, too.
+    until = end if later > start else end - CLOCK_SKEW
+    return Line(f"{account.name}|{kind}{zone}", int(start), int(start), int(later), int(start - (end - start))), until
+
+
+def _nanos(cost: Decimal | None) -> int | None:
+    return None if cost is None else int(cost * NANO)
+
+
+def _usd(nanos: int) -> str:
+    return f"{Decimal(nanos) / NANO:f}"
