@@ -15,14 +15,23 @@ from .catalogue import (
 )
 from .client import (
     AsyncOpenAIClient as AsyncOpenAIClient,
+    AsyncResponseStream as AsyncResponseStream,
     AsyncStream as AsyncStream,
+    Batch as Batch,
+    BatchPage as BatchPage,
     BinaryAnswer as BinaryAnswer,
     ChatCompletion as ChatCompletion,
     ChatCompletionChunk as ChatCompletionChunk,
     CreateEmbeddingResponse as CreateEmbeddingResponse,
+    FileDeleted as FileDeleted,
+    FileObject as FileObject,
+    FilePage as FilePage,
     ImagesResponse as ImagesResponse,
     ModerationCreateResponse as ModerationCreateResponse,
     OpenAIClient as OpenAIClient,
+    Response as Response,
+    ResponseStream as ResponseStream,
+    ResponseStreamEvent as ResponseStreamEvent,
     Stream as Stream,
     Transcription as Transcription,
 )
@@ -62,6 +71,20 @@ from .interfaces.discovery import (
     DiscoveryConnector as DiscoveryConnector,
     DiscoveryService as DiscoveryService,
 )
+from .interfaces.ledger import (
+    Amounts as Amounts,
+    Correct as Correct,
+    LedgerAnswer as LedgerAnswer,
+    LedgerBatch as LedgerBatch,
+    LedgerBook as LedgerBook,
+    LedgerOperation as LedgerOperation,
+    Line as Line,
+    Look as Look,
+    Reserve as Reserve,
+    Settle as Settle,
+    Totals as Totals,
+    keys_and_ids as keys_and_ids,
+)
 from .interfaces.observability import (
     EVENTS as EVENTS,
     Entry as Entry,
@@ -73,12 +96,14 @@ from .interfaces.provider import (
     CatalogueModel as CatalogueModel,
     EnvironmentKey as EnvironmentKey,
     Flow as Flow,
+    FreeTier as FreeTier,
     HttpProvider as HttpProvider,
     InProcessProvider as InProcessProvider,
     Provider as Provider,
     ProviderCall as ProviderCall,
     ProviderConnector as ProviderConnector,
     ProviderSettings as ProviderSettings,
+    ResourceRequest as ResourceRequest,
     StreamDecoder as StreamDecoder,
 )
 from .interfaces.records import (
@@ -108,6 +133,15 @@ from .interfaces.storage import (
     Storage as Storage,
     StorageConnector as StorageConnector,
     StoredInfo as StoredInfo,
+    read_book as read_book,
+    written_book as written_book,
+)
+from .limits import (
+    AccountLimits as AccountLimits,
+    BudgetSettings as BudgetSettings,
+    KeyLimits as KeyLimits,
+    QuotaSettings as QuotaSettings,
+    WindowLimit as WindowLimit,
 )
 from .mesh import (
     ModelMesh as ModelMesh,

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
+from decimal import Decimal
 from random import Random
 from typing import Any
 
 import attrs
 
 from .capabilities import CapabilityTree
-from .catalogue import ModelDefinition, ModelRegistry
+from .catalogue import Limits, ModelDefinition, ModelRegistry, Pricing
 from .catalogue.assembly import ListedProvider, assemble_models
 from .config import MeshConfig
 from .config.schema import ProviderConfig
@@ -19,14 +20,14 @@ from .errors import ConfigurationError, Problem
 from .execution import ProviderService, RetryPolicy, Router
 from .execution.accounting import Accounting, Observe
 from .execution.prober import Prober
-from .interfaces.provider import ProviderConnector, ProviderSettings
+from .interfaces.provider import CatalogueModel, ProviderConnector, ProviderSettings
+from .limits import BudgetSettings, OnExceeded, QuotaSettings
 from .pools import CapabilityPool, Emit
 from .registry import ConnectorRegistry, HookRelay
 from .rotation import RotationPolicy
 from .routing import CapabilityResolver, DeliveryFilter, RequirementFilter, RoutingPipeline, StateFilter
 from .routing.stages import FirstCandidate, PoolSelection, SelectorStage
 from .routing.unlisted import UNLISTED, UnlistedModels, UnlistedPool
-from .limits import BudgetSettings, OnExceeded, QuotaSettings
 from .settings import PoolSettings
 from .state.accounts import Allowance
 from .state.models import LiveStates
@@ -35,6 +36,7 @@ from .values import Clock, Secret
 from .wire.http import HttpTimeouts
 from .wire.messages import Operation
 
+_FREE = Pricing(input=Decimal(0), output=Decimal(0))
 PREDEFINED_POOLS = (
     "text-generation",
     "structured-generation",
@@ -112,14 +114,19 @@ def build_engine(config: MeshConfig, around: Surroundings, step: Step) -> Engine
             name: _provider_service(config.providers[name], connector, config.http_engine, around)
             for name, connector in connectors.items()
         }
-        listed = {name: ListedProvider(name, _vendor(c), list(c.models())) for name, c in connectors.items()}
+        listed = {
+            name: ListedProvider(name, _vendor(c), _catalogue(config.providers[name], c))
+            for name, c in connectors.items()
+        }
         models = ModelRegistry(tree)
         assembled = assemble_models(config.models.values(), listed, tree, set(config.providers))
         models.register_all(_askable(model, providers.get(model.provider)) for model in assembled)
     with step("build the pools"):
         relays = _Relays(around.registry, config)
-        guards = _Guards(around.states, config)
-        pools = {settings.id: _pool(settings, tree, relays, guards, around) for settings in _pool_settings(config, models)}
+        guards = _Guards(around.states, config, connectors)
+        pools = {
+            settings.id: _pool(settings, tree, relays, guards, around) for settings in _pool_settings(config, models)
+        }
         for pool in pools.values():
             pool.follow(models.list_models())
         for name in PREDEFINED_POOLS:
@@ -156,6 +163,29 @@ def _passing(config: MeshConfig, providers: Mapping[str, ProviderService]) -> di
 
 def _following(pool: CapabilityPool, models: ModelRegistry) -> Callable[[], None]:
     return lambda: pool.follow(models.list_models())
+
+
+def _catalogue(entry: ProviderConfig, connector: ProviderConnector) -> list[CatalogueModel]:
+    """The connector's models; with the limits and the price of its free tier where the entry is on it.
+
+    Raises ConfigurationError where no limits of a free tier are known.
+    """
+    models = list(connector.models())
+    if not entry.free_tier:
+        return models
+    if connector.free_tier is None and all(model.free_tier_limits is None for model in models):
+        raise ConfigurationError(
+            [Problem(f"no limits of a free tier of {connector.id} are known", ("providers", entry.name, "free_tier"))],
+            hint="Write them under quota (the whole account) or models.<id>.limits instead.",
+        )
+    is_free = connector.free_tier is not None
+    return [_on_free_tier(model, model.free_tier_limits, is_free=is_free) for model in models]
+
+
+def _on_free_tier(model: CatalogueModel, limits: Limits | None, *, is_free: bool) -> CatalogueModel:
+    if limits is None and not is_free:
+        return model  # it is no part of the free tier, and costs what it costs
+    return attrs.evolve(model, limits=limits or model.limits, pricing=_FREE)
 
 
 def _vendor(connector: ProviderConnector) -> str:
@@ -261,13 +291,16 @@ def _pool(
 class _Guards:
     """What providers and pools may use in all: one account each, shared by every model that it binds."""
 
-    def __init__(self, states: LiveStates, config: MeshConfig) -> None:
+    def __init__(self, states: LiveStates, config: MeshConfig, connectors: Mapping[str, ProviderConnector]) -> None:
         self._ledger = states.ledger
         self._of_providers = {
-            name: tuple(self._of(f"provider:{name}", entry.quota, entry.budget, "rotate"))
-            for name, entry in config.providers.items()
-            if entry.enabled
+            name: tuple(self._of_provider(config.providers[name], connector)) for name, connector in connectors.items()
         }
+
+    def _of_provider(self, entry: ProviderConfig, connector: ProviderConnector) -> Iterator[Allowance]:
+        if entry.free_tier and connector.free_tier is not None and entry.quota is None:
+            yield self._ledger.allowance(f"provider:{entry.name}", connector.free_tier.quota.limits())
+        yield from self._of(f"provider:{entry.name}", entry.quota, entry.budget, "rotate")
 
     def of(self, settings: PoolSettings) -> Mapping[str, tuple[Allowance, ...]]:
         """Provider → what binds its models in that pool; under "" what binds the others."""

@@ -79,9 +79,7 @@ class QuotaSettings:
     """The provider's windows follow the clock instead of the calendar."""
 
     def limits(self) -> AccountLimits:
-        return AccountLimits(
-            tuple(quota_windows(self)), self.concurrent, timezone=self.timezone, rolling=self.rolling
-        )
+        return AccountLimits(tuple(quota_windows(self)), self.concurrent, timezone=self.timezone, rolling=self.rolling)
 
 
 def quota_windows(quota: object) -> Iterator[WindowLimit]:

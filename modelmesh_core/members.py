@@ -55,7 +55,7 @@ class Member:
         return self.allowances()[-1].account
 
     def allowances(self) -> tuple[Allowance, ...]:
-        """Where a request to this member is counted: with the model, its budget, and through the pool if that limits it.
+        """Where a request to this member is counted: with the model, its budget, and the pool where it has limits.
 
         What its provider and its pool may use in all is asked of the pool.
         """

@@ -27,6 +27,7 @@ from .interfaces.storage import Storage, StorageConnector
 from .observability.service import Observability
 from .registry import ConnectorRegistry
 from .secrets import SecretResolver, fill_environment, fill_references
+from .state.accounts import Account
 from .state.ledger import Alert
 from .state.manager import StateManager
 from .state.models import LiveStates
@@ -286,6 +287,15 @@ class ModelMesh:
         self._state.start()
         if self._states.ledger.shared is not None:
             await self._states.ledger.shared.start(read_only=self._read_only)
+            definitions = {f"model:{model.id}": model for model in self._running().models.list_models()}
+            unknown = [
+                Account(name, model.limits.window_timezone)
+                for name, model in definitions.items()
+                if name not in self._states.ledger.accounts
+            ]
+            await self._states.ledger.shared.restore(
+                unknown, lambda account: self._states.adopt(definitions[account.name], account)
+            )
         self._observability.start()
         self._tasks = [asyncio.create_task(self._keep_house(), name="modelmesh housekeeping")]
 

@@ -9,6 +9,7 @@ from typing import Any, get_type_hints
 import attrs
 
 from ..catalogue.definitions import BatchSettings, Constraints, Limits
+from ..limits import BudgetSettings, QuotaSettings
 from ..settings import (
     DeactivationSettings,
     HedgeSettings,
@@ -46,6 +47,8 @@ FIELD_TYPES: Mapping[tuple[type, str], Any] = {
     (Limits, "window_timezone"): TimeZone,
     (DeactivationSettings, "timezone"): TimeZone,
     (DeactivationSettings, "error_codes"): tuple[ErrorCode, ...],
+    (QuotaSettings, "timezone"): TimeZone,
+    (BudgetSettings, "timezone"): TimeZone,
     (MaintenanceWindow, "timezone"): TimeZone,
     (MaintenanceWindow, "cron"): Cron,
 }
@@ -71,6 +74,7 @@ BOUNDS: Mapping[tuple[type, str], tuple[float | None, float | None]] = {
     (DeactivationSettings, "min_samples"): _AT_LEAST_ONE,
     (MaintenanceWindow, "duration"): _POSITIVE_TIME,
     (RecoverySettings, "probe_interval"): _POSITIVE_TIME,
+    (BudgetSettings, "alert_threshold"): _SHARE,
     (RateLimitSettings, "threshold"): _SHARE,
     (RateLimitSettings, "max_rpm"): _AT_LEAST_ONE,
     (BatchSettings, "cost_discount"): _SHARE,
@@ -90,7 +94,9 @@ BOUNDS: Mapping[tuple[type, str], tuple[float | None, float | None]] = {
 }
 """Least and greatest value of a field, both included. A number that is not listed here is at least 0."""
 
-_OUR_MODULES = frozenset(cls.__module__ for cls in (ProviderConfig, PoolSettings, Constraints, HttpTimeouts))
+_OUR_MODULES = frozenset(
+    cls.__module__ for cls in (ProviderConfig, PoolSettings, Constraints, HttpTimeouts, QuotaSettings)
+)
 
 
 @attrs.frozen

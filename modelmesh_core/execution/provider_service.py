@@ -22,6 +22,8 @@ from ..values import Clock
 from ..wire.http import ByteStream, HttpRequest, HttpResponse, HttpTimeouts
 from ..wire.messages import Headroom, Reply, StreamEvent
 
+BEGINNING = 80
+"""Bytes of a body that is no stream, as they are shown."""
 MAX_SKIPPED = 1
 """Events of a stream that may make no sense: more of them, and what was lost may be part of the answer."""
 MAX_ERROR_BODY = 1024 * 1024
@@ -189,11 +191,14 @@ def _too_slow(seconds: float) -> ProviderError:
 class _HttpEvents:
     """Bytes of a streamed body → events of a decoder."""
 
-    __slots__ = ("_bytes", "_decoder", "headroom")
+    __slots__ = ("_beginning", "_bytes", "_decoder", "_has_events", "headroom")
 
     def __init__(self, decoder: StreamDecoder, body: ByteStream) -> None:
         self._decoder = decoder
         self._bytes = body
+        self._has_events = False
+        self._beginning = b""
+        """Of the body, until the first event."""
         self.headroom = decoder.headroom
 
     async def read(self) -> Sequence[StreamEvent] | None:
@@ -206,7 +211,7 @@ class _HttpEvents:
             if any(event.finish_reason is not None for event in held):
                 return held  # the answer was whole: what broke was only the end of its body
             raise
-        events = _as_list(decoder.feed(data) if data else decoder.finish())
+        events = self._decoded(decoder, data)
         if decoder.skipped > MAX_SKIPPED:
             raise provider_error(
                 Failure(FailureKind.UNDECODABLE, f"{decoder.skipped} events of the stream make no sense")
@@ -215,6 +220,27 @@ class _HttpEvents:
             return events
         self._decoder = _ENDED
         return events or None
+
+    def _decoded(self, decoder: StreamDecoder, data: bytes) -> list[StreamEvent]:
+        """Raises ProviderError that shows what came, where no event ever did."""
+        if not self._has_events:
+            self._beginning = (self._beginning + data[:BEGINNING])[:BEGINNING]
+        try:
+            events = _as_list(decoder.feed(data) if data else decoder.finish())
+        except ProviderError as error:
+            if self._has_events or error.failure.kind is not FailureKind.UNDECODABLE:
+                raise
+            raise self._no_stream(error.failure.message) from error
+        self._has_events = self._has_events or bool(events)
+        if not data and not self._has_events and self._beginning and decoder is not _ENDED:
+            raise self._no_stream("no event came")
+        return events
+
+    def _no_stream(self, why: str) -> ProviderError:
+        media_type = self._bytes.headers.get("content-type", "no content type")
+        message = f"HTTP {self._bytes.status} with a body that is no stream ({media_type}, beginning "
+        message += f"{self._beginning!r}): {why}"
+        return provider_error(Failure(FailureKind.UNDECODABLE, message, status=self._bytes.status))
 
     async def aclose(self) -> None:
         await self._bytes.aclose()

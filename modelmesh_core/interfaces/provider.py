@@ -16,6 +16,7 @@ import attrs
 
 from ..catalogue.definitions import BatchSettings, Constraints, DeliverySupport, Limits, Pricing
 from ..errors import Failure, FailureKind, provider_error
+from ..limits import QuotaSettings
 from ..values import Secret
 from ..wire.http import HttpRequest, HttpResponse
 from ..wire.messages import Body, Dialect, Headroom, Operation, Reply, StreamEvent
@@ -38,6 +39,17 @@ class CatalogueModel:
     source: str = ""
     """Where these facts were taken from."""
     as_of: str = ""
+    """The day they were, ISO 8601."""
+
+
+@attrs.frozen
+class FreeTier:
+    """What a vendor gives an account for nothing, over all its models. Limits of single models are in the catalogue."""
+
+    quota: QuotaSettings
+    source: str
+    """Where these facts were taken from."""
+    as_of: str
     """The day they were, ISO 8601."""
 
 
@@ -209,6 +221,8 @@ class ProviderConnector:
     requires_api_key: bool = True
     default_base_url: str | None = None
     description: str = ""
+    free_tier: FreeTier | None = None
+    """Applied where an entry says ``free_tier: true``."""
 
 
 def failure_of(error: BaseException) -> Failure | None:

@@ -58,6 +58,8 @@ class OpenAIStreamDecoder:
         if error is not None:
             return self._error(error, chunk, usage)
         choices = as_list(chunk.get("choices"))
+        if not choices and usage is None and "choices" not in chunk:
+            return StreamEvent(EventKind.OTHER)  # no chunk of this API: a caller would look for choices in it
         if not choices:
             return StreamEvent(EventKind.USAGE if usage else EventKind.OPENING, chunk, raw=raw, usage=usage)
         content, reason = False, None

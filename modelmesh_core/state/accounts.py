@@ -195,7 +195,6 @@ class Account:
             self._bases[place] = minus(self.count, plus(totals.used, mine))
         self.version += 1
 
-
     # --- keeping -----------------------------------------------------------------------------------------------------
 
     def export(self) -> dict[str, list[float]]:

@@ -215,4 +215,3 @@ def reserve_operation(reservation: Reservation, now: float) -> Reserve:
 def settle_operation(reservation: Reservation, amounts: Amounts, now: float) -> Settle:
     """What it is told at the end."""
     return Settle(reservation.id, reservation.lines(now), amounts)
-

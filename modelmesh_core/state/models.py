@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..catalogue.definitions import ModelDefinition
-from .health import ModelHealth
 from .accounts import Account
+from .health import ModelHealth
 from .ledger import Ledger
 
 
@@ -74,6 +74,13 @@ class LiveStates:
             self.version += 1
             state = self._models[model_id] = ModelState(health, self.ledger.account(f"model:{model_id}", timezone))
             return state
+
+    def adopt(self, definition: ModelDefinition, account: Account) -> None:
+        """Take up what is known to be used of a model that has no state yet."""
+        with self.lock:
+            if definition.id not in self._models:
+                self.ledger.accounts[account.name] = account
+                self.of(definition)
 
     def export(self) -> dict[str, Any]:
         """JSON-able; see ``restore``."""

@@ -12,6 +12,7 @@ import contextlib
 import logging
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from time import monotonic
 from typing import Literal
 from uuid import uuid4
 
@@ -135,7 +136,7 @@ class SharedLedger:
 
     def settle(self, reservation: Reservation, amounts: Amounts, now: float) -> None:
         """Hand over what was used. Called under the ledger's lock; ``settled`` waits until it is kept."""
-        used: Used = tuple(amounts)
+        used: Used = (amounts.requests, amounts.tokens, amounts.nanos)
         bound = reservation.kept
         with self._lock:
             if not self._owed and self._loop is not None:
@@ -233,7 +234,10 @@ class SharedLedger:
     # --- in the background -------------------------------------------------------------------------------------------
 
     async def start(self, *, read_only: bool = False) -> None:
-        """Learn what is used already, and begin to work, unless this process only looks. Raises StorageError if the storage cannot be asked."""
+        """Learn what is used already, and begin to work, unless this process only looks.
+
+        Raises StorageError if the storage cannot be asked.
+        """
         self._loop = asyncio.get_running_loop()
         with self._ledger.lock:
             allowances = [a for a in self._ledger.allowances.values() if a.is_kept]
@@ -246,19 +250,25 @@ class SharedLedger:
         if not read_only:
             self._task = asyncio.create_task(self._work(), name="modelmesh ledger")
 
-    async def restore(self, accounts: Iterable[Account]) -> None:
-        """Learn what is used of ``accounts`` in this day and month, limited or not."""
-        listed = list(accounts)
+    async def restore(self, known: Iterable[Account], adopt: Callable[[Account], None]) -> None:
+        """Learn what is used of ``known`` accounts in this day and month, limited or not.
+
+        ``adopt`` is given those of which anything is.
+        """
+        listed = list(known)
         for start in range(0, len(listed), _MOST):
             some, now = listed[start : start + _MOST], self._clock.now()
             lines = tuple(line_of(account, place, now)[0] for account in some for place in _HISTORY)
-            answer = await self._ask(Look(lines))
-            if answer is None:
+            answers = await self._send([(Look(lines), None)])
+            if not answers:
                 return
-            with self._ledger.lock, self._lock:
-                for number, totals in enumerate(answer.totals):
-                    account, place = some[number // len(_HISTORY)], _HISTORY[number % len(_HISTORY)]
-                    account.learn(place, totals, self._owed.get(account, (0, 0, 0)), now)
+            for number, totals in enumerate(answers[0].totals):
+                account, place = some[number // len(_HISTORY)], _HISTORY[number % len(_HISTORY)]
+                if any(totals.used):
+                    account.learn(place, totals, (0, 0, 0), now)
+            for account in some:
+                if account.version:
+                    adopt(account)
 
     async def _work(self) -> None:
         while True:
@@ -282,7 +292,7 @@ class SharedLedger:
             await self._send(batch)
             if not self.is_reachable:
                 return
-        if self._clock.monotonic() - self._sent_at >= self._hold / 3:
+        if monotonic() - self._sent_at >= self._hold / 3:
             await self._send([])  # a sign of life, or the reservations of this process are released
 
     def _look_around(self) -> None:
@@ -291,7 +301,9 @@ class SharedLedger:
             return
         self._looked_at = now
         with self._ledger.lock:
-            recent = [a for a in self._ledger.allowances.values() if a.is_kept and now - (a.account.last_request or 0) < 60]
+            recent = [
+                a for a in self._ledger.allowances.values() if a.is_kept and now - (a.account.last_request or 0) < 60
+            ]
         self.refresh(recent)
 
     def _taken(self, *, everything: bool = False) -> list[tuple[LedgerOperation, Done | None]]:
@@ -299,9 +311,9 @@ class SharedLedger:
         now, owed = self._clock.now(), dict[Account, Used]()
         with self._lock:
             taken, self._queue = self._queue[:_MOST], self._queue[_MOST:]
-            if everything or not 0 <= self._clock.monotonic() - self._wrote_history_at < FLUSH_SECONDS:
+            if everything or not 0 <= monotonic() - self._wrote_history_at < FLUSH_SECONDS:
                 owed, self._owed = self._owed, owed
-                self._wrote_history_at = self._clock.monotonic()
+                self._wrote_history_at = monotonic()
         for account, used in owed.items():
             taken.append((Settle("", self._history(account, now), Amounts(*used)), None))
         return taken
@@ -312,21 +324,23 @@ class SharedLedger:
         limited = allowance.places() if allowance is not None else ()
         return tuple(line_of(account, place, now)[0] for place in _HISTORY if place not in limited)
 
-    async def _send(self, taken: list[tuple[LedgerOperation, Done | None]]) -> None:
+    async def _send(self, taken: list[tuple[LedgerOperation, Done | None]]) -> Sequence[LedgerAnswer]:
+        """Send one batch. Its answers; none if the storage is out of reach."""
         self._sequence += 1
-        self._sent_at = self._clock.monotonic()
+        self._sent_at = monotonic()
         batch = LedgerBatch(self.owner, self._sequence, self._hold, tuple(operation for operation, _ in taken))
         try:
             answers = await self._storage.transact(batch)
         except StorageError as error:
             self._lost(batch, taken, error)
-            return
+            return ()
         except Exception as error:
             self._lost(batch, taken, error)
             raise
         for (_, done), answer in zip(taken, answers, strict=True):
             if done is not None:
                 done(answer)
+        return answers
 
     def _lost(self, batch: LedgerBatch, taken: list[tuple[LedgerOperation, Done | None]], error: Exception) -> None:
         """The storage is out of reach: nobody waits for it any more."""

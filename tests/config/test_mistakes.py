@@ -164,17 +164,20 @@ BROKEN = [
     ("observability: {tracing: {min_severity: info}}\n", "1:17", "tracing is not built yet; remove it."),
     ("providers: {a: {connector: box.local.v1, auth: {method: oauth}}}\n", "1:49", "method: 'oauth' is not built yet"),
     ("providers: {a: {connector: box.local.v1, auth: {key_rotation: 1d}}}\n", "1:49", "key_rotation is not built yet"),
-    ("providers: {a: {connector: box.local.v1, quota: {}}}\n", "1:42", "quota is not built yet; remove it."),
-    ("providers: {a: {connector: box.local.v1, budget: {}}}\n", "1:42", "budget is not built yet; remove it."),
-    ("providers: {a: {connector: box.local.v1, free_tier: true}}\n", "1:42", "free_tier is not built yet; remove it."),
+    (
+        "providers: {a: {connector: box.local.v1, quota: {query_current: x}}}\n",
+        "1:50",
+        "query_current is not built",
+    ),
+    ("providers: {a: {connector: box.local.v1, quota: {timezone: Mars}}}\n", "1:60", "Mars"),
+    ("providers: {a: {connector: box.local.v1, budget: {daily_limit: much}}}\n", "1:64", "found 'much'"),
     ("providers: {a: {connector: box.local.v1, discovery: {}}}\n", "1:42", "discovery is not built yet; remove it."),
     (ACME + "pools: {embeddings: {hedge: {after: p50}}}\n", "2:37", "p95"),
     (ACME + "pools: {embeddings: {hedge: {max_share: 2}}}\n", "2:41", "expected"),
     (ACME + "pools: {embeddings: {on_stream_failure: retry}}\n", "2:41", "expected one of resume, restart, error"),
     (ACME + "pools: {embeddings: {unsupported: ignore}}\n", "2:35", "expected one of drop, warn, error"),
-    (ACME + "pools: {embeddings: {on_budget_exceeded: error}}\n", "2:22", "on_budget_exceeded is not built yet"),
-    (ACME + "pools: {embeddings: {budget: {daily_limit: 1}}}\n", "2:22", "deactivation.budget_limit"),
-    (ACME + "pools: {embeddings: {on_budget_exceeded: error}}\n", "2:22", "on_budget_exceeded is not built yet"),
+    (ACME + "pools: {embeddings: {on_budget_exceeded: wait}}\n", "2:42", "expected one of rotate, error"),
+    (ACME + "pools: {embeddings: {budget: {alert_threshold: 8}}}\n", "2:48", "expected a number from 0 to 1"),
 ]
 
 
@@ -199,7 +202,7 @@ def test_every_mistake_of_a_file_is_told_at_once_in_file_order(tmp_path: Path, r
         "    strategy: cheapest\n"
         "    retry: {backoff: fixd}\n"
         "    models: [acme.lrage]\n"
-        "    budget: {daily_limit: 1}\n"
+        "    budget: {daily_limit: lots}\n"
         "providers:\n"
         "  acme:\n"
         "    connector: acme.chat.v1\n"

@@ -118,8 +118,8 @@ def test_a_request_limit_returns_with_its_window(pair, upstream):
 
 
 def test_a_token_limit_counts_what_was_really_used(pair, upstream):
-    mesh = pair(deactivation={"token_limit": 100})
-    upstream.script(A, [answers.chat("long", tokens=(60, 45))])
+    mesh = pair(deactivation={"token_limit": 600})
+    upstream.script(A, [answers.chat("long", tokens=(310, 295))])
     ask(mesh)
     assert reason(mesh) == "token"
 

@@ -20,6 +20,7 @@ from modelmesh_core import (
     Settle,
     Storage,
     SystemClock,
+    Totals,
 )
 
 from ..clock import FakeClock
@@ -36,6 +37,10 @@ _HOLD = 30.0
 def day_line(key: str = "model:acme|day", slot: int = TODAY, **more: object) -> Line:
     """A calendar day, without limits unless told."""
     return Line(key, slot, slot, slot, slot - DAY)._replace(**more)
+
+
+def _answer(used: tuple[int, int, int], held: tuple[int, int, int]) -> LedgerAnswer:
+    return LedgerAnswer((Totals(TODAY, Amounts(*used), Amounts(*held)),))
 
 
 class _Process:
@@ -58,9 +63,9 @@ class LedgerConformance(Opened):
         async with self.opened(tmp_path) as storage:
             ask, line = _Process(storage), day_line()
             (reserved,) = await ask(Reserve("r1", (line,), Amounts(1, 500, 70)))
-            assert reserved == LedgerAnswer(((TODAY, (0, 0, 0), (1, 500, 70)),))
+            assert reserved == _answer((0, 0, 0), (1, 500, 70))
             (settled,) = await ask(Settle("r1", (line,), Amounts(1, 320, 2_000_000_000_000)))
-            assert settled == LedgerAnswer(((TODAY, (1, 320, 2_000_000_000_000), (0, 0, 0)),))
+            assert settled == _answer((1, 320, 2_000_000_000_000), (0, 0, 0))
             assert await ask(Look((line,))) == (settled,), "looking changes nothing"
 
     @in_loop
@@ -152,7 +157,7 @@ class LedgerConformance(Opened):
             ask = _Process(storage)
             await ask(Settle("", (day_line(slot=TODAY + 900 * DAY),), Amounts(9)))
             (answer,) = await ask(Reserve("r1", (day_line(limits=(1, None, None)),), Amounts(1)))
-            assert answer == LedgerAnswer(((TODAY, (0, 0, 0), (1, 0, 0)),))
+            assert answer == _answer((0, 0, 0), (1, 0, 0))
 
     @in_loop
     async def test_a_correction_raises_and_never_lowers(self, tmp_path: Path) -> None:

@@ -158,7 +158,7 @@ class AnswerReader:
         choice.thought_block = None
         place = choice.calls
         choice.calls += 1
-        arguments = orjson.dumps(as_object(call.get("args"))).decode()
+        arguments = orjson.dumps(call.get("args") or {}).decode()
         name = as_text(call.get("name"))
         made = f"{self._head['id']}/{choice.index}/{place}/{name}/{arguments}"
         identity = as_text(call.get("id")) or "call_" + hashlib.sha256(made.encode("utf-8", "replace")).hexdigest()[:24]
