@@ -28,6 +28,7 @@ from .observability.service import Observability
 from .registry import ConnectorRegistry
 from .secrets import SecretResolver, fill_environment, fill_references
 from .state.accounts import Account
+from .state.forecast import LimitUsage
 from .state.ledger import Alert
 from .state.manager import StateManager
 from .state.models import LiveStates
@@ -438,6 +439,11 @@ class ModelMesh:
     def pool_status(self) -> dict[str, list[ModelSnapshot]]:
         """Pool id → a snapshot of every member, in pool order."""
         return {pool.id: pool.get_state() for pool in self._running().pools.values()}
+
+    def quota(self) -> list[LimitUsage]:
+        """Every limit and budget: what is used, what is left, when it resets, and when it will be gone."""
+        self._running()
+        return self._states.ledger.limits(self._clock.now())
 
     def explain(self, request: Request | str) -> Explanation:
         """What would happen to ``request`` (or to a chat request for that name) now. Calls nobody."""

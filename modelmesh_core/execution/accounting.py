@@ -59,12 +59,26 @@ class Accounting:
             health = member.model.use().health
             health.succeeded(now, now - attempt.started, first_token)
             health.report(headroom, now)
+            if headroom:
+                self._correct(member, headroom, now)
             state = provider.state
             state.consecutive_failures = 0
             if headroom:
                 state.headroom = headroom
             if member.pool.judges_successes:
                 member.pool.evaluate(member, None, now)
+
+    def _correct(self, member: Member, headroom: Headroom, now: float) -> None:
+        """What the provider counts is believed where it is more than we did: others may use the same key.
+
+        Vendors name their limits in many ways; one is recognized by its size.
+        """
+        for allowance in (*member.allowances(), *member.pool.guards_of(member)):
+            for row in allowance.limits.windows:
+                requests = _used(headroom, "requests", row.requests)
+                tokens = _used(headroom, "tokens", row.tokens)
+                if requests or tokens:
+                    self._states.ledger.correct(allowance, row.window, requests, tokens, now)
 
     def probe_succeeded(self, member: Member) -> None:
         """The one request that a half-open model got was answered: it is active again, and so is what it speaks for."""
@@ -177,6 +191,14 @@ class Accounting:
         reservation.settle(now, usage.total, attempt.cost)
         if attempt.cost:
             self._providers[attempt.provider].state.spent += float(attempt.cost)
+
+
+def _used(headroom: Headroom, measure: str, limit: int | None) -> int | None:
+    """What is used of ``limit`` by the report that is about it."""
+    for name, report in headroom.items() if limit is not None else ():
+        if name.startswith(measure) and report.limit == limit and report.remaining is not None:
+            return limit - report.remaining
+    return None
 
 
 _CALLERS = frozenset({FailureKind.INVALID_REQUEST, FailureKind.CONTEXT_LENGTH, FailureKind.CONTENT_FILTER})

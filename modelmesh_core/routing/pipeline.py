@@ -197,10 +197,13 @@ class RoutingPipeline:
 
     def _nobody(self, context: RoutingContext, tried: Sequence[str]) -> NoActiveModelError:
         waits: list[float] = []
+        used_up: set[str] = set()
         for pool_id in tried:
             for snapshot in self._pools[pool_id].get_state():
                 if snapshot.until is not None and snapshot.until > context.now:
                     waits.append(snapshot.until - context.now)
+                if snapshot.exhausted is not None and snapshot.deactivation_reason is None:
+                    used_up.add(snapshot.model)
         dropped = {drop.model: drop.reason for drop in context.drops}
         reasons = "; ".join(f"{model} {reason}" for model, reason in dropped.items()) or "its pools have no members"
         retry_after = min(waits) if waits else None
@@ -214,4 +217,6 @@ class RoutingPipeline:
         if context.drops and all(drop.stage in _LASTING for drop in context.drops) and not context.excluded:
             # Waiting changes nothing: the caller asks for what none of these models can do.
             error.status_code, error.error_type = 400, "invalid_request_error"
+        elif used_up.issuperset(dropped) and dropped:
+            error.status_code, error.error_type = 429, "insufficient_quota"
         return error

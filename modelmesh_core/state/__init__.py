@@ -1,6 +1,7 @@
 """What the mesh remembers: health and latency per model, windows of usage, and where they are kept."""
 
 from .accounts import Account, Allowance, LimitReached
+from .forecast import LimitUsage
 from .health import ModelHealth
 from .ledger import Alert, Ledger, Reservation
 from .models import LiveStates, Model, ModelState
@@ -14,6 +15,7 @@ __all__ = [
     "Allowance",
     "Ledger",
     "LimitReached",
+    "LimitUsage",
     "LiveStates",
     "Model",
     "ModelHealth",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ import attrs
 from ..interfaces.ledger import Amounts, Line, Reserve, Settle
 from ..limits import NO_LIMITS, AccountLimits
 from .accounts import NANO, Account, Allowance, LimitReached, nano_dollars
+from .forecast import LimitUsage, usage_of
 from .windows import KINDS
 
 if TYPE_CHECKING:
@@ -188,6 +189,11 @@ class Ledger:
         if self.shared is not None and allowance.is_kept:
             self.shared.correct(allowance, place, Amounts(requests or 0, tokens or 0), now)
 
+    def limits(self, now: float) -> list[LimitUsage]:
+        """Every limit in a window, with what is used of it."""
+        with self.lock:
+            return [usage for allowance in self.allowances.values() for usage in usage_of(allowance, now)]
+
     def export(self) -> dict[str, Any]:
         """Account → its windows, for ``restore``. JSON-able."""
         with self.lock:
@@ -200,11 +206,6 @@ class Ledger:
             for name, account in self.accounts.items():
                 if name in self._saved:
                     account.restore(self._saved.pop(name))
-
-    def used(self, accounts: Iterable[Account], now: float) -> Mapping[str, Any]:
-        """Account → window → requests, tokens, nano-dollars. JSON-able."""
-        with self.lock:
-            return {a.name: {kind: a.used_in(place, now) for place, kind in enumerate(KINDS)} for a in accounts}
 
 
 def reserve_operation(reservation: Reservation, now: float) -> Reserve:
