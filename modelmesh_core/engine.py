@@ -29,7 +29,7 @@ from .routing import CapabilityResolver, DeliveryFilter, RequirementFilter, Rout
 from .routing.stages import FirstCandidate, PoolSelection, SelectorStage
 from .routing.unlisted import UNLISTED, UnlistedModels, UnlistedPool
 from .settings import PoolSettings
-from .state.accounts import Allowance
+from .state.allowances import Allowance
 from .state.models import LiveStates
 from .transport import Transport, TransportOptions, create_transport
 from .values import Clock, Secret

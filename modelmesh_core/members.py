@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from .catalogue.definitions import Limits
 from .interfaces.routing import ModelSnapshot, Status, WindowUsage
 from .limits import AccountLimits, WindowLimit
-from .state.accounts import Account, Allowance
+from .state.accounts import Account
+from .state.allowances import Allowance
 from .state.models import Model, ModelState
 from .state.standby import Standing
 

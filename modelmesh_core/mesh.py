@@ -32,7 +32,8 @@ from .state.forecast import LimitUsage
 from .state.ledger import Alert
 from .state.manager import StateManager
 from .state.models import LiveStates
-from .state.shared_ledger import SharedLedger
+from .state.replicas import Replicas
+from .state.shared_ledger import HOLD_SECONDS, SharedLedger
 from .transport import create_transport
 from .values import Clock, SystemClock
 from .wire.messages import Delivery, Request
@@ -107,6 +108,7 @@ class ModelMesh:
         self._clients: dict[str, Any] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._last_pools: dict[str, Any] = {}
+        self._replicas: Replicas | None = None
         self.startup: list[tuple[str, float]] = []
         """(step, seconds) of the last initialization."""
 
@@ -243,7 +245,30 @@ class ModelMesh:
         ledger.on_alert = self._tell_alert
         if state.keeps_anything and state.storage.outlives_process:
             policy = config.storage.on_storage_failure
-            ledger.shared = SharedLedger(ledger, state.storage, self._clock, policy=policy)
+            shared = ledger.shared = SharedLedger(ledger, state.storage, self._clock, policy=policy)
+            if state.storage.shared and not self._read_only:
+                self._replicas = Replicas(state.storage, shared.owner, self._tell_replicas, self._hear_replica)
+
+    def _tell_replicas(self) -> Mapping[str, Any]:
+        pools = self._engine.pools.values() if self._engine is not None else ()
+        return {"standby": {pool.id: pool.export()["standby"] for pool in pools}}
+
+    def _hear_replica(self, told: Mapping[str, Any]) -> None:
+        engine, standby = self._engine, told.get("standby")
+        if engine is None or not isinstance(standby, dict):
+            return
+        for pool_id, models in cast("dict[str, Any]", standby).items():
+            if pool_id in engine.pools:
+                engine.pools[pool_id].hear(models, self._clock.now())
+
+    async def _keep_company(self, replicas: Replicas, interval: float) -> None:
+        """Tell other processes of this storage who is on standby, and hear it from them."""
+        shared = self._states.ledger.shared
+        while True:
+            await replicas.round(HOLD_SECONDS)
+            if shared is not None:
+                shared.replicas = replicas.living
+            await asyncio.sleep(interval)
 
     def _tell_alert(self, alert: Alert) -> None:
         self._emit(
@@ -299,6 +324,10 @@ class ModelMesh:
             )
         self._observability.start()
         self._tasks = [asyncio.create_task(self._keep_house(), name="modelmesh housekeeping")]
+        if self._replicas is not None:
+            interval = min(self._state.interval, HOLD_SECONDS / 3)
+            company = self._keep_company(self._replicas, interval)
+            self._tasks.append(asyncio.create_task(company, name="modelmesh replicas"))
 
     async def _keep_house(self) -> None:
         """Let deadlines take effect, and probe, also when no traffic comes."""
@@ -356,6 +385,8 @@ class ModelMesh:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._last_pools = engine.export()
+        if self._replicas is not None:
+            await self._replicas.leave()
         if self._states.ledger.shared is not None:
             await self._states.ledger.shared.close()
         if self._state is not None:

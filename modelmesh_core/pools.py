@@ -20,8 +20,9 @@ from .interfaces.routing import (
 from .members import Member
 from .registry import HookRelay
 from .settings import PoolSettings
-from .state.accounts import Allowance
+from .state.allowances import Allowance
 from .state.models import LiveStates, Model
+from .state.standby import Standing
 from .values import Clock
 
 logger = logging.getLogger("modelmesh.pools")
@@ -323,6 +324,16 @@ class CapabilityPool:
     def deactivate(self, model_id: str, reason: str = "") -> None:
         """Put a member on standby by hand; only ``recover`` brings it back. Raises KeyError if it is no member."""
         self.put_on_standby(self._members[model_id], Deactivation(Reason.MANUAL, None, reason), self._clock.now())
+
+    def hear(self, standby: Mapping[str, Any], now: float) -> None:
+        """Another process has these models on standby (as ``Standing.export`` gives them): so they are here, too."""
+        for model, saved in standby.items():
+            member = self._members.get(model)
+            told = Standing.heard(saved) if member is not None else None
+            if member is None or told is None or told.until is None or told.until <= now:
+                continue
+            if member.standing.reason is None:
+                self.put_on_standby(member, told, now)
 
     def recover(self, model_id: str) -> None:
         """Bring a member back by hand, whatever the reason. Raises KeyError if it is no member."""

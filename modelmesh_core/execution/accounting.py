@@ -195,7 +195,9 @@ class Accounting:
 
 def _used(headroom: Headroom, measure: str, limit: int | None) -> int | None:
     """What is used of ``limit`` by the report that is about it."""
-    for name, report in headroom.items() if limit is not None else ():
+    if limit is None:
+        return None
+    for name, report in headroom.items():
         if name.startswith(measure) and report.limit == limit and report.remaining is not None:
             return limit - report.remaining
     return None

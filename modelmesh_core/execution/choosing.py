@@ -13,7 +13,7 @@ from ..interfaces.routing import FailedAttempt, RoutingContext, Status
 from ..members import Member
 from ..pools import CapabilityPool
 from ..routing import RequestRequirements, RoutingDecision
-from ..state.accounts import Allowance, LimitReached
+from ..state.allowances import Allowance, LimitReached
 from ..state.ledger import Reservation
 from ..wire.messages import Request
 from .attempt import Attempt

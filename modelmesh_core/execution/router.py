@@ -15,7 +15,7 @@ from ..interfaces.records import DecisionRecord
 from ..interfaces.routing import Requirements, RoutingContext
 from ..pools import CapabilityPool
 from ..routing import RequestRequirements, RoutingDecision, RoutingPipeline
-from ..state.accounts import Allowance
+from ..state.allowances import Allowance
 from ..state.models import LiveStates
 from ..values import Clock
 from ..wire.messages import Delivery, Operation, Reply, Request

@@ -1,6 +1,7 @@
 """What the mesh remembers: health and latency per model, windows of usage, and where they are kept."""
 
-from .accounts import Account, Allowance, LimitReached
+from .accounts import Account
+from .allowances import Allowance, LimitReached
 from .forecast import LimitUsage
 from .health import ModelHealth
 from .ledger import Alert, Ledger, Reservation

@@ -7,7 +7,8 @@ from decimal import Decimal
 
 import attrs
 
-from .accounts import NANO, Allowance
+from .accounts import NANO
+from .allowances import Allowance
 from .windows import KINDS, ROLLING_SECONDS, window_at
 
 _LEAST_SHARE = 0.01

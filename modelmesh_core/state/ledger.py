@@ -11,7 +11,8 @@ import attrs
 
 from ..interfaces.ledger import Amounts, Line, Reserve, Settle
 from ..limits import NO_LIMITS, AccountLimits
-from .accounts import NANO, Account, Allowance, LimitReached, nano_dollars
+from .accounts import NANO, Account, nano_dollars
+from .allowances import Allowance, LimitReached
 from .forecast import LimitUsage, usage_of
 from .windows import KINDS
 

@@ -59,7 +59,8 @@ class StateManager:
         self._storage = storage
         self._export = export
         self._clock = clock
-        self._interval = interval
+        self.interval = interval
+        """Seconds between two saves."""
         self._read_only = read_only
         self._lease = lease
         self._lock_timeout = lock_timeout
@@ -140,7 +141,7 @@ class StateManager:
 
     async def _work(self) -> None:
         while True:
-            wait = self._interval if self.status.policy == "periodic" else None
+            wait = self.interval if self.status.policy == "periodic" else None
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(wait):
                     await self._dirty.wait()

@@ -31,7 +31,8 @@ from ..interfaces.ledger import (
 )
 from ..interfaces.storage import Storage
 from ..values import Clock
-from .accounts import Account, Allowance, LimitReached, Used, line_of, minus, plus
+from .accounts import Account, Used, minus, plus
+from .allowances import Allowance, LimitReached, line_of
 from .ledger import Ledger, Reservation, reserve_operation, settle_operation
 from .windows import KINDS
 
@@ -45,6 +46,7 @@ FLUSH_SECONDS = 0.1
 RETRY_SECONDS = 1.0
 LOOK_SECONDS = 2.0
 """How old what is known of other processes may get while requests come."""
+_RECENT = 60.0
 _MOST = 256
 """Operations in one batch."""
 _HISTORY = tuple(KINDS.index(kind) for kind in ("day", "month"))
@@ -273,7 +275,7 @@ class SharedLedger:
     async def _work(self) -> None:
         while True:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._hold / 3 if self.is_reachable else RETRY_SECONDS):
+                async with asyncio.timeout(self._pause()):
                     await self._wake.wait()
             self._wake.clear()
             with self._lock:
@@ -282,6 +284,12 @@ class SharedLedger:
                 await self._round()
             except Exception:
                 logger.exception("the ledger's work failed, and goes on")
+
+    def _pause(self) -> float:
+        """Seconds until there is something to do though nobody asks."""
+        if not self.is_reachable:
+            return RETRY_SECONDS
+        return LOOK_SECONDS if self._recent() else self._hold / 3
 
     async def _round(self) -> None:
         if not self.is_reachable:
@@ -296,15 +304,19 @@ class SharedLedger:
             await self._send([])  # a sign of life, or the reservations of this process are released
 
     def _look_around(self) -> None:
+        if monotonic() - self._looked_at >= LOOK_SECONDS:
+            self._looked_at = monotonic()
+            self.refresh(self._recent())
+
+    def _recent(self) -> list[Allowance]:
+        """What requests were bound by in the last minute."""
         now = self._clock.now()
-        if now - self._looked_at < LOOK_SECONDS:
-            return
-        self._looked_at = now
         with self._ledger.lock:
-            recent = [
-                a for a in self._ledger.allowances.values() if a.is_kept and now - (a.account.last_request or 0) < 60
+            return [
+                allowance
+                for allowance in self._ledger.allowances.values()
+                if allowance.is_kept and now - (allowance.account.last_request or 0.0) < _RECENT
             ]
-        self.refresh(recent)
 
     def _taken(self, *, everything: bool = False) -> list[tuple[LedgerOperation, Done | None]]:
         """The next operations; now and then with what is owed."""

@@ -11,6 +11,10 @@ _PROBED = frozenset({Reason.ERROR, Reason.AUTH, Reason.MODEL_NOT_FOUND})
 """Reasons after which one probe has to succeed before traffic returns. The others end with their window."""
 
 
+_OWN = frozenset({Reason.MANUAL, Reason.MAINTENANCE})
+"""Reasons that each process has by itself."""
+
+
 class Standing:
     """The state machine of a (pool, model).
 
@@ -78,6 +82,17 @@ class Standing:
             "detail": self.detail,
             "failed_probes": self.failed_probes,
         }
+
+    @staticmethod
+    def heard(saved: Mapping[str, Any]) -> Deactivation | None:
+        """What another process exported, as a deactivation; None for what only concerns that process, or is none."""
+        try:
+            reason, until = Reason(saved["reason"]), saved["until"]
+        except (KeyError, ValueError, TypeError):
+            return None
+        if reason in _OWN or not isinstance(until, (int, float)):
+            return None
+        return Deactivation(reason, float(until), f"{saved.get('detail', '')} (another process found out)")
 
     def restore(self, saved: Mapping[str, Any]) -> None:
         self.reason = Reason(saved["reason"])

@@ -1,5 +1,6 @@
 """Processes that share a storage share one truth about what is used: exactly, through crashes and outages."""
 
+import contextlib
 import json
 import random
 import signal
@@ -11,7 +12,14 @@ from pathlib import Path
 
 import pytest
 from meshes import ask, config
-from modelmesh_core import ModelMesh, NoActiveModelError, StorageError
+from modelmesh_core import (
+    ConnectorRegistry,
+    ModelMesh,
+    ModelMeshError,
+    NoActiveModelError,
+    StorageConnector,
+    StorageError,
+)
 from modelmesh_core.builtin.storage_memory import MemoryStorage
 from modelmesh_core.testing import FakeUpstream, answers
 
@@ -33,9 +41,7 @@ def looking(storage, **limits):
     settings["models"]["a.one"]["pricing"] = {"input": 100, "output": 100}
     settings["providers"]["a"].update(limits)
     upstream = FakeUpstream()
-    return ModelMesh(
-        settings, environ={}, clock=upstream.clock, make_transport=upstream.make_transport, read_only=True
-    )
+    return ModelMesh(settings, environ={}, clock=upstream.clock, make_transport=upstream.make_transport, read_only=True)
 
 
 def used(storage, **limits):
@@ -64,12 +70,13 @@ def test_eight_processes_fill_a_limit_and_never_pass_it(measure, limit, tmp_path
     assert used(storage, **LIMITS[measure]) == {measure: amount}
 
 
-def test_no_kill_at_any_moment_loses_what_was_settled(tmp_path):
+@pytest.mark.parametrize("part", range(4))
+def test_no_kill_at_any_moment_loses_what_was_settled(part, tmp_path):
     storage = {"connector": "modelmesh.sqlite.v1", "sync_policy": "periodic", "path": str(tmp_path / "state.db")}
     generous = {"quota": {"requests_per_day": 10**9}, "budget": {"daily_limit": 10**6}}
     task = {"storage": storage, "provider": generous, "requests": 100_000, "concurrency": 4}
-    chance, told, kills = random.Random(271828), Decimal(0), 0
-    while kills < 20:
+    chance, told, kills = random.Random(part), Decimal(0), 0
+    while kills < 50:
         processes = [start(task, tmp_path, number) for number in range(2)]
         for process in processes:
             assert process.stdout.readline().startswith("served")
@@ -87,11 +94,17 @@ def test_no_kill_at_any_moment_loses_what_was_settled(tmp_path):
     assert settled <= told + kills * 4 * 2 * ESTIMATE["USD"]
 
 
-class Flaky(MemoryStorage):
-    """A store that outlives processes, and can be out of reach."""
+class Store(MemoryStorage):
+    """A store that outlives processes and is shared by them, and can be out of reach."""
 
-    outlives_process = True
-    is_down = False
+    outlives_process = shared = True
+
+    def __init__(self):
+        super().__init__()
+        self.is_down = False
+
+    async def close(self):
+        pass
 
     async def transact(self, batch):
         if self.is_down:
@@ -100,7 +113,110 @@ class Flaky(MemoryStorage):
 
 
 @pytest.fixture
-def flaky(monkeypatch):
-    store = Flaky()
-    monkeypatch.setattr("modelmesh_core.builtin.storage_memory.MemoryStorage", lambda *a, **k: store)
-    return store
+def store():
+    return Store()
+
+
+@pytest.fixture
+def replica(store):
+    """Makes meshes that share ``store``, each over an upstream that answers."""
+    made = []
+
+    def make(policy="local-share", limit=10, **provider):
+        registry = ConnectorRegistry()
+        registry.register(StorageConnector("acme.shared.v1", lambda options: store))
+        settings = config("a.one", storage={"connector": "acme.shared.v1", "on_storage_failure": policy})
+        settings["storage"]["sync_policy"], settings["storage"]["sync_interval"] = "periodic", 0.02
+        settings["models"]["a.one"]["pricing"] = {"input": 100, "output": 100}
+        settings["providers"]["a"].update(provider or {"quota": {"requests_per_day": limit}})
+        upstream = FakeUpstream()
+        upstream.script("https://a.test/v1", [answers.chat("ok")])
+        mesh = ModelMesh(
+            settings,
+            registry=registry,
+            environ={},
+            clock=upstream.clock,
+            make_transport=upstream.make_transport,
+        ).initialize()
+        mesh.upstream = upstream
+        made.append(mesh)
+        return mesh
+
+    yield make
+    for mesh in made:
+        mesh.shutdown()
+
+
+def served(mesh, times):
+    """How many of ``times`` requests are answered."""
+    count = 0
+    for _ in range(times):
+        with contextlib.suppress(NoActiveModelError):
+            ask(mesh)
+            count += 1
+    return count
+
+
+def eventually(check):
+    deadline = time.monotonic() + 5
+    while not (seen := check()) and time.monotonic() < deadline:
+        time.sleep(0.01)  # the background loops are at work
+    return seen
+
+
+def test_replicas_fill_one_limit_together(replica):
+    first, second = replica(), replica()
+    assert (served(first, 6), served(second, 6), served(first, 6)) == (6, 4, 0)
+
+
+def test_without_the_store_each_replica_keeps_to_its_share_of_what_was_left(replica, store):
+    first, second = replica(limit=25), replica(limit=25)
+    assert served(first, 5) == 5
+    ledgers = [mesh._states.ledger for mesh in (first, second)]
+    assert eventually(lambda: all(ledger.shared.replicas == 2 for ledger in ledgers))
+    assert served(second, 1) == 1
+    assert eventually(lambda: all(mesh.quota()[0].used == 6 for mesh in (first, second)))
+    store.is_down = True
+    assert (served(first, 20), served(second, 20)) == (9, 9), "19 were left"
+    store.is_down = False
+    assert eventually(lambda: all(ledger.shared.is_reachable for ledger in ledgers))
+    assert eventually(lambda: all(mesh.quota()[0].used == 24 for mesh in (first, second))), "they caught up"
+    assert served(first, 5) == 1
+
+
+def test_without_the_store_nothing_bound_is_let_through_if_so_told(replica, store):
+    mesh = replica("deny")
+    assert served(mesh, 2) == 2
+    store.is_down = True
+    with pytest.raises(NoActiveModelError, match="ledger cannot be reached, and on_storage_failure is deny"):
+        ask(mesh)
+    store.is_down = False
+    assert eventually(lambda: served(mesh, 1) == 1)
+    assert mesh.quota()[0].used == 3
+
+
+def test_without_the_store_each_process_counts_by_itself_if_so_told(replica, store):
+    first, second = replica("allow"), replica("allow")
+    store.is_down = True
+    assert (served(first, 20), served(second, 20)) == (10, 10)
+
+
+def test_what_one_replica_learns_of_a_model_the_others_know(replica):
+    first, second = replica(limit=1000), replica(limit=1000)
+    first.upstream.script("https://a.test/v1", [answers.error(429, retry_after="3000")])
+    with contextlib.suppress(ModelMeshError):
+        ask(first)
+    assert eventually(lambda: second.pool_status()["chat"][0].status.value == "standby")
+    assert second.pool_status()["chat"][0].until == first.pool_status()["chat"][0].until
+
+
+def test_an_alert_fires_once_for_all_replicas(replica):
+    meshes = [replica(budget={"daily_limit": "0.02", "alert_threshold": 0.5}) for _ in range(2)]
+    alerts = []
+    for mesh in meshes:
+        mesh.subscribe(alerts.append, "budget_alert")
+    for mesh in meshes * 4:
+        ask(mesh, max_tokens=5)
+    for mesh in meshes:
+        mesh.shutdown()
+    assert len(alerts) == 1
