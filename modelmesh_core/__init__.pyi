@@ -50,8 +50,10 @@ from .errors import (
     Failure as Failure,
     FailureKind as FailureKind,
     InvalidRequestError as InvalidRequestError,
+    KeyLimitError as KeyLimitError,
     ModelMeshError as ModelMeshError,
     NoActiveModelError as NoActiveModelError,
+    PermissionDeniedError as PermissionDeniedError,
     Problem as Problem,
     ProviderError as ProviderError,
     ProviderTimeoutError as ProviderTimeoutError,
@@ -89,8 +91,10 @@ from .interfaces.observability import (
     EVENTS as EVENTS,
     Entry as Entry,
     Event as Event,
+    MetricsSink as MetricsSink,
     ObservabilityConnector as ObservabilityConnector,
     ObservabilitySink as ObservabilitySink,
+    Snapshot as Snapshot,
 )
 from .interfaces.provider import (
     CatalogueModel as CatalogueModel,
@@ -135,6 +139,10 @@ from .interfaces.storage import (
     StoredInfo as StoredInfo,
     read_book as read_book,
     written_book as written_book,
+)
+from .interfaces.traces import (
+    TraceContext as TraceContext,
+    trace_context as trace_context,
 )
 from .limits import (
     AccountLimits as AccountLimits,

@@ -261,6 +261,27 @@ class BudgetExceededError(ModelMeshError):
         self.retry_after = retry_after
 
 
+class KeyLimitError(ModelMeshError):
+    """The caller's key has used up what it may use. ``retry_after``: seconds, where known."""
+
+    status_code = 429
+    error_type = "rate_limit_error"
+
+    def __init__(self, message: str, *, hint: str | None = None, retry_after: float | None = None) -> None:
+        super().__init__(message, hint=hint, code="rate_limit_exceeded")
+        self.retry_after = retry_after
+
+
+class PermissionDeniedError(ModelMeshError):
+    """The caller's key may not ask for that."""
+
+    status_code = 403
+    error_type = "permission_error"
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint, code="not_allowed")
+
+
 class SecretNotFoundError(ModelMeshError):
     """A ``${secrets:NAME}`` reference has no value in any configured store."""
 

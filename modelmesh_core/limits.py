@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from fnmatch import fnmatchcase
 from typing import Literal
 
 import attrs
@@ -53,10 +54,25 @@ NO_LIMITS = AccountLimits()
 
 @attrs.frozen
 class KeyLimits:
-    """What the callers who use one key may use in all."""
+    """What the callers who use one key may do, and use in all."""
 
     quota: AccountLimits | None = None
     budget: AccountLimits | None = None
+    pools: frozenset[str] = frozenset()
+    """Ids of the pools that may be asked; empty: all."""
+    models: tuple[str, ...] = ()
+    """Full ids, or patterns of them (``openai.*``), that may answer; empty: all."""
+    metadata: Mapping[str, str] = attrs.field(factory=dict[str, str])
+    """Who the callers are, for the records."""
+
+    @property
+    def narrows(self) -> bool:
+        """Whether some pools or models are out of reach."""
+        return bool(self.pools or self.models)
+
+    def allows_model(self, model: str) -> bool:
+        """``model``: a full id."""
+        return not self.models or any(fnmatchcase(model, pattern) for pattern in self.models)
 
 
 @attrs.frozen

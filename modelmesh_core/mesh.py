@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import os
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from pathlib import Path
 from random import Random
 from time import perf_counter
@@ -20,20 +20,21 @@ from .engine import Engine, MakeTransport, Surroundings, build_engine
 from .errors import ConfigurationError, ModelMeshError
 from .execution import Router
 from .execution.router import Explanation
+from .interfaces.observability import Entry
 from .interfaces.records import DecisionRecord
 from .interfaces.routing import ModelSnapshot
 from .interfaces.secret_store import SecretStore, SecretStoreConnector
 from .interfaces.storage import Storage, StorageConnector
+from .keys import KeyRing
+from .observability.present import mesh_entries
 from .observability.service import Observability
 from .registry import ConnectorRegistry
 from .secrets import SecretResolver, fill_environment, fill_references
-from .state.accounts import Account
+from .sharing import Sharing
 from .state.forecast import LimitUsage
 from .state.ledger import Alert
 from .state.manager import StateManager
 from .state.models import LiveStates
-from .state.replicas import Replicas
-from .state.shared_ledger import HOLD_SECONDS, SharedLedger
 from .transport import create_transport
 from .values import Clock, SystemClock
 from .wire.messages import Delivery, Request
@@ -100,7 +101,7 @@ class ModelMesh:
         self._read_only = read_only
         self._states = LiveStates()
         self._background = BackgroundLoop()
-        self._observability = Observability(self._clock, self._registry)
+        self._observability = Observability(self._clock, self._registry, self._present)
         self._engine: Engine | None = None
         self._state: StateManager | None = None
         self._secrets: SecretResolver | None = None
@@ -108,7 +109,7 @@ class ModelMesh:
         self._clients: dict[str, Any] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._last_pools: dict[str, Any] = {}
-        self._replicas: Replicas | None = None
+        self._sharing: Sharing | None = None
         self.startup: list[tuple[str, float]] = []
         """(step, seconds) of the last initialization."""
 
@@ -169,13 +170,14 @@ class ModelMesh:
         with self._step("load persisted state"):
             self._state = self._state_manager(config)
             self._restored = self._background.run(self._state.load()) or {}
-            self._share_ledger(config, self._state)
+            self._sharing = self._share(config, self._state)
             self._states.restore(self._restored)
         engine = build_engine(config, self._surroundings(), self._step)
         engine.restore(self._restored.get("pools", {}))
         self._engine = engine
         with self._step("start observability"):
             self._observability.configure(config.observability)
+            engine.router.propagates = self._observability.propagates
             self._observability.emitter.subscribe(self._tell_plugins)
         with self._step("start background services"):
             self._background.run(self._start_services())
@@ -239,36 +241,13 @@ class ModelMesh:
             read_only=self._read_only,
         )
 
-    def _share_ledger(self, config: MeshConfig, state: StateManager) -> None:
-        """Where state outlives the process, usage is counted together with every other process that uses it."""
-        ledger = self._states.ledger
-        ledger.on_alert = self._tell_alert
-        if state.keeps_anything and state.storage.outlives_process:
-            policy = config.storage.on_storage_failure
-            shared = ledger.shared = SharedLedger(ledger, state.storage, self._clock, policy=policy)
-            if state.storage.shared and not self._read_only:
-                self._replicas = Replicas(state.storage, shared.owner, self._tell_replicas, self._hear_replica)
-
-    def _tell_replicas(self) -> Mapping[str, Any]:
-        pools = self._engine.pools.values() if self._engine is not None else ()
-        return {"standby": {pool.id: pool.export()["standby"] for pool in pools}}
-
-    def _hear_replica(self, told: Mapping[str, Any]) -> None:
-        engine, standby = self._engine, told.get("standby")
-        if engine is None or not isinstance(standby, dict):
-            return
-        for pool_id, models in cast("dict[str, Any]", standby).items():
-            if pool_id in engine.pools:
-                engine.pools[pool_id].hear(models, self._clock.now())
-
-    async def _keep_company(self, replicas: Replicas, interval: float) -> None:
-        """Tell other processes of this storage who is on standby, and hear it from them."""
-        shared = self._states.ledger.shared
-        while True:
-            await replicas.round(HOLD_SECONDS)
-            if shared is not None:
-                shared.replicas = replicas.living
-            await asyncio.sleep(interval)
+    def _share(self, config: MeshConfig, state: StateManager) -> Sharing:
+        sharing = Sharing(
+            state, self._states, self._clock, lambda: self._engine, self._tell_alert, read_only=self._read_only
+        )
+        sharing.share(config)
+        self._background.run(sharing.load_keys(config))
+        return sharing
 
     def _tell_alert(self, alert: Alert) -> None:
         self._emit(
@@ -304,6 +283,14 @@ class ModelMesh:
         if self._state is not None and self._state.saves_at_once:
             self._background.call(self._state.changed)
 
+    def _present(self) -> Iterable[Entry]:
+        """What is true now, for connectors that keep gauges."""
+        engine, now = self._engine, self._clock.now()
+        if engine is None:
+            return ()
+        limits = self._states.ledger.limits(now)
+        return mesh_entries(engine.pools.values(), limits, engine.router.in_flight, now)
+
     def _tell_plugins(self, event: Any) -> None:
         if self._engine is not None:
             self._engine.life_cycle.hook.on_event(event=event)
@@ -311,23 +298,10 @@ class ModelMesh:
     async def _start_services(self) -> None:
         assert self._state is not None
         self._state.start()
-        if self._states.ledger.shared is not None:
-            await self._states.ledger.shared.start(read_only=self._read_only)
-            definitions = {f"model:{model.id}": model for model in self._running().models.list_models()}
-            unknown = [
-                Account(name, model.limits.window_timezone)
-                for name, model in definitions.items()
-                if name not in self._states.ledger.accounts
-            ]
-            await self._states.ledger.shared.restore(
-                unknown, lambda account: self._states.adopt(definitions[account.name], account)
-            )
+        if self._sharing is not None:
+            await self._sharing.start(self._running())
         self._observability.start()
         self._tasks = [asyncio.create_task(self._keep_house(), name="modelmesh housekeeping")]
-        if self._replicas is not None:
-            interval = min(self._state.interval, HOLD_SECONDS / 3)
-            company = self._keep_company(self._replicas, interval)
-            self._tasks.append(asyncio.create_task(company, name="modelmesh replicas"))
 
     async def _keep_house(self) -> None:
         """Let deadlines take effect, and probe, also when no traffic comes."""
@@ -359,6 +333,8 @@ class ModelMesh:
             old.config.storage.sync_policy,
         ):
             raise ConfigurationError("storage cannot change while the mesh runs.", hint="Restart it instead.")
+        if self._sharing is not None:
+            self._background.run(self._sharing.load_keys(resolved))
         new = build_engine(resolved, self._surroundings(), self._step)
         with self._states.lock:
             new.restore(old.export())
@@ -366,6 +342,7 @@ class ModelMesh:
             self._source = source
         if resolved.observability != old.config.observability:
             self._background.run(self._observability.replace(resolved.observability))
+        new.router.propagates = self._observability.propagates
         self._emit("config_reloaded", {"pools": sorted(new.pools), "providers": sorted(new.providers)})
         self._background.submit(_drain(old, self._clock))
 
@@ -385,10 +362,8 @@ class ModelMesh:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._last_pools = engine.export()
-        if self._replicas is not None:
-            await self._replicas.leave()
-        if self._states.ledger.shared is not None:
-            await self._states.ledger.shared.close()
+        if self._sharing is not None:
+            await self._sharing.close()
         if self._state is not None:
             await self._state.close()
         await self._observability.close()
@@ -419,6 +394,11 @@ class ModelMesh:
     def engine(self) -> Engine:
         """The running engine: the present configuration's models, pools, providers and router."""
         return self._running()
+
+    @property
+    def keys(self) -> KeyRing | None:
+        """The keys of the gateway's callers; None unless ``proxy.auth.keys`` asks for them."""
+        return self._sharing.keys if self._sharing is not None else None
 
     @property
     def background(self) -> BackgroundLoop:

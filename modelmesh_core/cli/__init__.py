@@ -12,7 +12,7 @@ import sys
 from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING
 
-from . import capabilities, chaos, chat, config, connectors, doctor, explain, models, pools, quota, secrets, serve
+from . import capabilities, chaos, chat, config, connectors, doctor, explain, keys, models, pools, quota, secrets, serve
 from .exits import Exit, UsageError, exit_of
 from .parser import EXIT_CODES, Commands, add_verbose
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Exit", "main"]
 
-_GROUPS = (chat, serve, explain, chaos, config, connectors, models, pools, quota, capabilities, secrets, doctor)
+_GROUPS = (chat, serve, explain, chaos, config, connectors, models, pools, quota, keys, capabilities, secrets, doctor)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -95,3 +95,13 @@ def whole_number(lowest: int, highest: int | None = None) -> Callable[[str], int
         return number
 
     return read
+
+
+def time_span(text: str) -> float:
+    """For ``type=``: seconds in a duration such as ``30d`` or ``90s``."""
+    from ..values import parse_duration
+
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None

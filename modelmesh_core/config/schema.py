@@ -199,6 +199,11 @@ class ProxyAuthConfig:
 
     method: Literal["bearer"] = "bearer"
     tokens: tuple[Secret, ...] = ()
+    keys: bool = False
+    """Accept the keys that ``modelmesh keys`` keeps in the storage, too."""
+    hash_key: Secret | None = None
+    """Mixed into the hashes of the keys, so that the storage alone tells nobody whether a token is right. Keys that
+    were made with another one are not recognized."""
 
 
 @attrs.frozen

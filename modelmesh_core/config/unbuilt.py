@@ -45,7 +45,6 @@ UNBUILT = (
     Unbuilt("observability.tracing"),
     Unbuilt("discovery"),
     Unbuilt("proxy.workers", range(2, 65), "use 1"),
-    Unbuilt("proxy.auth.keys", None, "use tokens"),
 )
 
 

@@ -7,7 +7,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from ..catalogue import ModelDefinition
-from ..errors import BudgetExceededError, Failure, FailureKind, NoActiveModelError
+from ..errors import BudgetExceededError, Failure, FailureKind, KeyLimitError, NoActiveModelError
 from ..interfaces.records import DecisionRecord
 from ..interfaces.routing import FailedAttempt, RoutingContext, Status
 from ..members import Member
@@ -219,10 +219,18 @@ class Choice:
                 hint="Ask for a cheaper model, or wait for the next window; `modelmesh quota` shows what is left.",
                 retry_after=wait or None,
             )
-        if reached.is_budget and any(reached.account == a.account.name for a in self._request_allowances):
-            for other in self._members():
-                if not other.pricing.is_free:
-                    self.exclude(other.id, f"would pass the {reached.reason}{whose}")
+        if not any(reached.account == own.account.name for own in self._request_allowances):
+            return
+        if not reached.is_budget:
+            wait = max(0.0, reached.resets_at - self._router.clock.now())
+            raise KeyLimitError(
+                f"the key {self._request.key!r} would pass its {reached.reason}.",
+                hint="Wait for the next window, or ask whoever gave you the key for more.",
+                retry_after=wait or None,
+            )
+        for other in self._members():
+            if not other.pricing.is_free:
+                self.exclude(other.id, f"would pass the {reached.reason}{whose}")
 
     def _set_aside(self, pool: CapabilityPool, member: Member, now: float) -> Reservation | LimitReached:
         """Reserve an estimate of what the attempt will use; only its count where no limit could be passed."""

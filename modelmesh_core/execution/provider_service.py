@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Generator, Iterable, Sequence
+from collections.abc import AsyncIterator, Generator, Iterable, Mapping, Sequence
 from typing import Any, Protocol, cast
 
 import attrs
@@ -28,6 +28,7 @@ MAX_SKIPPED = 1
 """Events of a stream that may make no sense: more of them, and what was lost may be part of the answer."""
 MAX_ERROR_BODY = 1024 * 1024
 """Bytes of an error answer to a streamed call that are read."""
+_NONE: Mapping[str, str] = {}
 
 
 @attrs.define(slots=True)
@@ -87,7 +88,7 @@ class ProviderService:
             if isinstance(self.provider, InProcessProvider):
                 return await self._in_process(self.provider, call, remaining)
             if isinstance(self.provider, HttpProvider):
-                return await self._drive(self.provider.execute(call), remaining)
+                return await self._drive(self.provider.execute(call), remaining, call.trace_headers)
         except ProviderError:
             raise
         except Exception as error:
@@ -110,8 +111,10 @@ class ProviderService:
         deadline = self._clock.monotonic() + remaining
         return answer if isinstance(answer, Reply) else _InProcessEvents(answer, deadline, self._clock)
 
-    async def _drive(self, flow: Generator[HttpRequest, HttpResponse, Any], remaining: float) -> Any:
-        """Run a connector's flow to its result."""
+    async def _drive(
+        self, flow: Generator[HttpRequest, HttpResponse, Any], remaining: float, more_headers: Mapping[str, str] = _NONE
+    ) -> Any:
+        """Run a connector's flow to its result. ``more_headers`` go with every request of it."""
         deadline = self._clock.monotonic() + remaining
         held: ByteStream | None = None
         try:
@@ -128,6 +131,8 @@ class ProviderService:
                 if held is not None:
                     await held.aclose()
                     held = None
+                if more_headers:
+                    request = attrs.evolve(request, headers={**request.headers, **more_headers})
                 timeouts = self._timeouts.within(left)
                 if request.stream:
                     response, held = await self._open(request, timeouts)

@@ -45,6 +45,8 @@ class ResourceCall:
     timeout: float | None = None
     """Seconds."""
     key: str | None = None
+    traceparent: str | None = None
+    tracestate: str | None = None
 
 
 @attrs.frozen
@@ -105,7 +107,16 @@ class _ResourceRun:
         self._services = services
         self._deadline = router.clock.monotonic() + (DEADLINE if call.timeout is None else call.timeout)
         name, now = call.operation.value, router.clock.now()
-        self.record = DecisionRecord(call.id, name, name, "synchronous", now, key=call.key)
+        self.record = DecisionRecord(
+            call.id,
+            name,
+            name,
+            "synchronous",
+            now,
+            key=call.key,
+            traceparent=call.traceparent,
+            tracestate=call.tracestate,
+        )
 
     async def until_answered(self) -> tuple[Reply, str]:
         """The answer, and who gave it. Raises ProviderError."""

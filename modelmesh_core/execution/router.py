@@ -102,6 +102,8 @@ class Router:
         self.resources = Resources(self)
         """What providers keep: files, batches, stored answers."""
         self.in_flight = 0
+        self.propagates = False
+        """Whether providers are told of the trace that a request belongs to."""
 
     def allowances_of(self, request: Request) -> tuple[Allowance, ...]:
         """What binds the caller, whatever the model: the limits of its key."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
@@ -18,6 +18,7 @@ from ..errors import (
 from ..interfaces.provider import ProviderCall
 from ..interfaces.records import DecisionRecord
 from ..interfaces.routing import AttemptState, RetryAction, RetryPlan
+from ..interfaces.traces import trace_context
 from ..routing import RequestRequirements
 from ..routing.requirements import BYTES_PER_TOKEN
 from ..wire.messages import Body, Delivery, Headroom, Request, Usage
@@ -35,6 +36,7 @@ T = TypeVar("T")
 Ask = Callable[[Attempt, ProviderCall, float], Awaitable[T]]
 """Sends one call, and gives its answer. The last argument is seconds until the deadline."""
 
+_NONE: Mapping[str, str] = {}
 _CALLERS = frozenset({FailureKind.INVALID_REQUEST, FailureKind.CONTEXT_LENGTH, FailureKind.CONTENT_FILTER})
 """Failures that are the caller's to mend: they get the provider's own words."""
 
@@ -62,6 +64,9 @@ class Run(Generic[T]):
             request.delivery.value,
             router.clock.now(),
             key=request.key,
+            metadata=request.key_limits.metadata if request.key_limits is not None else {},
+            traceparent=request.traceparent,
+            tracestate=request.tracestate,
         )
         self._choice = Choice(router, request, self._requirements, self.record)
 
@@ -162,7 +167,8 @@ class Run(Generic[T]):
         except NoActiveModelError as error:
             if not self._errors:
                 if self._choice.reached:
-                    error.status_code, error.retry_after = 429, self._choice.earliest_return(self._clock.now())
+                    error.status_code, error.error_type = 429, "insufficient_quota"
+                    error.retry_after = self._choice.earliest_return(self._clock.now())
                 raise
             raise self._exhausted("nobody else is left") from error
         if not self._is_counted:
@@ -221,7 +227,17 @@ class Run(Generic[T]):
             dialect=request.dialect,
             native=request.native,
             unsupported=attempt.pool.settings.unsupported,
+            trace_headers=self._trace_headers(attempt) if self._router.propagates else _NONE,
         )
+
+    def _trace_headers(self, attempt: Attempt) -> Mapping[str, str]:
+        record, request = self.record, self._request
+        place = next(place for place, one in enumerate(record.attempts) if one is attempt.record)
+        context = trace_context(record.request_id, record.started, record.traceparent)
+        headers = {"traceparent": context.traceparent(place)}
+        if request.tracestate is not None and context.parent_id is not None:
+            headers["tracestate"] = request.tracestate
+        return headers
 
     # --- hedging -----------------------------------------------------------------------------------------------------
 

@@ -7,13 +7,22 @@ import ipaddress
 import secrets
 from collections.abc import Iterable
 from hashlib import blake2b
+from weakref import WeakKeyDictionary
+
+import attrs
 
 from ..config.schema import CorsConfig, ProxyConfig
 from ..errors import ConfigurationError
+from ..keys import AccessKey, KeyRing
+from ..keys.ring import Refused
+from ..limits import KeyLimits
 from ..values import Secret
 from .exchange import Exchange, HeaderList
 from .refusals import Refusal
 
+MODELS = "/v1/models"
+"""Open to every key: it lists only what the key may ask for."""
+METRICS = "/metrics"
 _KEY_HEADERS = (b"x-api-key", b"api-key", b"x-goog-api-key")
 _PREFLIGHT_SECONDS = b"600"
 _EXPOSED = (
@@ -37,47 +46,92 @@ def refuse_open_door(config: ProxyConfig, host: str) -> None:
     if is_open_door(config, host):
         raise ConfigurationError(
             f"the gateway would listen on {host!r}, where others can reach it, without asking for a token.",
-            hint="Set proxy.auth.tokens, listen on 127.0.0.1, or set proxy.allow_unauthenticated: true.",
+            hint="Set proxy.auth.keys or proxy.auth.tokens, listen on 127.0.0.1, or set "
+            "proxy.allow_unauthenticated: true.",
         )
 
 
 def is_open_door(config: ProxyConfig, host: str) -> bool:
     """Whether strangers could use the gateway at ``host`` though nobody said that they may."""
-    return not (config.auth.tokens or config.allow_unauthenticated or is_loopback(host))
+    return not (config.auth.tokens or config.auth.keys or config.allow_unauthenticated or is_loopback(host))
+
+
+@attrs.frozen
+class Caller:
+    """Who sent a request."""
+
+    name: str | None = None
+    """Of the key, or of the token (``token-1`` is the first); None where none is needed."""
+    endpoints: frozenset[str] = frozenset()
+    """What may be called; empty: everything."""
+    limits: KeyLimits | None = None
+
+    def may_call(self, endpoint: str) -> bool:
+        """Whether ``endpoint``, as ``proxy.endpoints`` calls it, is open to the caller."""
+        return not self.endpoints or endpoint in self.endpoints or endpoint == MODELS
+
+    @property
+    def may_watch(self) -> bool:
+        """Whether the caller may read ``/metrics``, which tells what all keys use. One of ``modelmesh keys`` may only
+        if it names that endpoint."""
+        return self.limits is None or METRICS in self.endpoints
+
+    def may_share(self, endpoint: str) -> bool:
+        """Whether the caller may use what the accounts of all providers keep, which no pool or model bounds."""
+        return self.limits is None or not self.limits.narrows or endpoint in self.endpoints
+
+
+ANYBODY = Caller()
 
 
 class Authenticator:
     """Knows the accepted tokens by their keyed digests, and compares in constant time."""
 
-    def __init__(self, tokens: Iterable[Secret], *, required: bool) -> None:
+    def __init__(self, tokens: Iterable[Secret], keys: KeyRing | None = None, *, required: bool) -> None:
         self._required = required
+        self._keys = keys
         self._salt = secrets.token_bytes(32)
         self._digests = [
-            (f"token-{place}", self._digest(token.reveal().encode())) for place, token in enumerate(tokens, 1)
+            (Caller(f"token-{place}"), self._digest(token.reveal().encode())) for place, token in enumerate(tokens, 1)
         ]
+        self._callers: WeakKeyDictionary[AccessKey, Caller] = WeakKeyDictionary()
 
     def _digest(self, token: bytes) -> bytes:
         return blake2b(token, key=self._salt).digest()
 
-    def admit(self, exchange: Exchange) -> str | None:
-        """The name of the token that lets the caller in (``token-1`` is the first); None if none is needed.
-
-        Raises Refusal.
-        """
+    def admit(self, exchange: Exchange) -> Caller:
+        """Who the caller is. Raises Refusal for nobody who is known."""
         if not self._required:
-            return None
+            return ANYBODY
         offered = _offered(exchange)
-        found: str | None = None
+        why = "the API key is not valid here" if offered else "an API key is needed"
         for token in offered:
-            digest = self._digest(token)
-            for name, known in self._digests:
+            caller = self._of_key(token) if self._keys is not None else None
+            if isinstance(caller, Caller):
+                return caller
+            if caller is not None:
+                why = f"the API key {caller.name!r} has {_ENDED[caller.reason]}"
+            digest, found = self._digest(token), None
+            for listed, known in self._digests:
                 if hmac.compare_digest(digest, known):
-                    found = found or name
-        if found is None:
-            message = "the API key is not valid here" if offered else "an API key is needed"
-            hint = "send one of the gateway's tokens as `Authorization: Bearer`, `x-api-key` or `api-key`"
-            raise Refusal(401, f"{message}: {hint}", code="invalid_api_key", headers={"www-authenticate": "Bearer"})
-        return found
+                    found = found or listed
+            if found is not None:
+                return found
+        hint = "send one of the gateway's keys as `Authorization: Bearer`, `x-api-key` or `api-key`"
+        raise Refusal(401, f"{why}: {hint}", code="invalid_api_key", headers={"www-authenticate": "Bearer"})
+
+    def _of_key(self, token: bytes) -> Caller | Refused | None:
+        assert self._keys is not None
+        found = self._keys.find(token)
+        if not isinstance(found, AccessKey):
+            return found
+        caller = self._callers.get(found)
+        if caller is None:
+            caller = self._callers[found] = Caller(found.name, frozenset(found.endpoints), found.limits)
+        return caller
+
+
+_ENDED = {"expired": "expired", "rotated": "been replaced by a newer one"}
 
 
 def _offered(exchange: Exchange) -> list[bytes]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,9 @@ import orjson
 
 from ..config.schema import ENDPOINTS
 from ..engine import Engine
-from ..errors import ModelMeshError
+from ..errors import ModelMeshError, PermissionDeniedError
+from ..interfaces.observability import Snapshot
+from .access import METRICS, Caller
 from .endpoints import ROUTES, Handler
 from .errors import error_answer
 from .exchange import ClientGoneError, Exchange, Receive, Scope, Send
@@ -19,6 +21,7 @@ from .limits import GatewayLimits
 from .policy import Policy, make_policy
 from .redaction import Redactor
 from .refusals import Refusal
+from .resources import RESOURCES
 from .routes import Routes
 
 if TYPE_CHECKING:
@@ -46,6 +49,9 @@ class GatewayApp:
         self._idle = asyncio.Event()
         self._idle.set()
         self._draining = False
+        self.metrics_peers: Callable[[], Awaitable[Sequence[Snapshot]]] | None = None
+        """Gives what the other processes of this gateway have counted (``Observability.metrics_snapshot``), those that
+        have ended included (``MetricsSink.retired``): ``/metrics`` tells the sum. Set it where there are any."""
         self.served = 0
         """Requests answered so far, the health endpoints' aside."""
 
@@ -120,8 +126,9 @@ class GatewayApp:
             if policy.cors.is_preflight(exchange):
                 await exchange.answer(200, b"", policy.cors.preflight_headers(exchange))
                 return
-            exchange.key = policy.authenticator.admit(exchange)
-            handler = _handler(exchange, policy)
+            caller = policy.authenticator.admit(exchange)
+            exchange.key, exchange.key_limits = caller.name, caller.limits
+            handler = _handler(exchange, policy, caller)
             await handler(exchange, policy)
         except ClientGoneError:
             return
@@ -131,6 +138,9 @@ class GatewayApp:
         except Exception as error:
             await _refuse(exchange, error, redact)
 
+    async def _peer_snapshots(self) -> Sequence[Snapshot]:
+        return await self.metrics_peers() if self.metrics_peers is not None else ()
+
     def _current_policy(self) -> Policy | None:
         """The policy of the running engine: a new one after a reload. None while there is no engine."""
         try:
@@ -139,7 +149,7 @@ class GatewayApp:
             return None
         policy = self._policy
         if policy is None or policy.engine is not engine:
-            self._policy = make_policy(self._mesh, engine, self._host)
+            self._policy = make_policy(self._mesh, engine, self._host, self._peer_snapshots)
             if policy is not None:
                 task = asyncio.create_task(_retire(policy.engine), name="modelmesh gateway: retire an engine")
                 self._retired.add(task)
@@ -147,7 +157,7 @@ class GatewayApp:
         return self._policy
 
 
-def _handler(exchange: Exchange, policy: Policy) -> Handler:
+def _handler(exchange: Exchange, policy: Policy, caller: Caller) -> Handler:
     """The function for what was asked. Raises Refusal."""
     path = exchange.path
     found = _ROUTES.find(path)
@@ -162,6 +172,13 @@ def _handler(exchange: Exchange, policy: Policy) -> Handler:
     handler = ROUTES.get(("GET" if exchange.method == "HEAD" else exchange.method, route.path))
     if handler is None:
         raise _wrong_method(exchange, ", ".join(route.methods))
+    is_shared = (exchange.method, route.path) in RESOURCES
+    is_refused = (is_shared and not caller.may_share(route.endpoint)) or (route.path == METRICS and not caller.may_watch)
+    if is_refused or not caller.may_call(route.endpoint):
+        raise PermissionDeniedError(
+            f"the key {caller.name!r} may not call {exchange.method} {route.endpoint}.",
+            hint="`modelmesh keys list` shows what it may.",
+        )
     exchange.route, exchange.arguments = route.path, arguments
     return handler
 

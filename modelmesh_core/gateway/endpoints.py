@@ -11,7 +11,9 @@ from ..dialects import AnthropicMessages, OpenAIResponses, StreamWriter
 from ..interfaces.records import DecisionRecord
 from ..listing import find_model, list_models
 from ..wire.messages import Delivery, Operation, Reply, Request
+from .access import METRICS
 from .exchange import Exchange, HeaderList
+from .metrics import metrics
 from .operations import OPERATIONS, operation_request
 from .policy import Policy
 from .requests import chat_request, native_request
@@ -100,11 +102,13 @@ def _story(exchange: Exchange, record: DecisionRecord) -> HeaderList:
 
 
 async def models(exchange: Exchange, policy: Policy) -> None:
-    await exchange.answer(200, orjson.dumps({"object": "list", "data": list_models(policy.engine)}))
+    await exchange.answer(
+        200, orjson.dumps({"object": "list", "data": list_models(policy.engine, exchange.key_limits)})
+    )
 
 
 async def model(exchange: Exchange, policy: Policy) -> None:
-    await exchange.answer(200, orjson.dumps(find_model(policy.engine, exchange.arguments["id"])))
+    await exchange.answer(200, orjson.dumps(find_model(policy.engine, exchange.arguments["id"], exchange.key_limits)))
 
 
 ROUTES: dict[tuple[str, str], Handler] = {
@@ -114,6 +118,7 @@ ROUTES: dict[tuple[str, str], Handler] = {
     **{("POST", path): operation for path in OPERATIONS},
     ("GET", MODELS): models,
     ("GET", MODELS + "/{*id}"): model,
+    ("GET", METRICS): metrics,
     **dict.fromkeys(RESOURCES, resource),
 }
 """(method, path) → what answers: see ``Routes``."""

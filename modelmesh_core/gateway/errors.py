@@ -18,7 +18,9 @@ from ..errors import (
     Failure,
     FailureKind,
     InvalidRequestError,
+    KeyLimitError,
     ModelMeshError,
+    PermissionDeniedError,
     ProviderError,
     RoutingError,
 )
@@ -49,6 +51,10 @@ class ErrorAnswer:
     headers: HeaderList
 
 
+_CALLERS = (CapabilityNotFoundError, RoutingError, BudgetExceededError, KeyLimitError, PermissionDeniedError)
+"""What a caller may read as it is."""
+
+
 def error_answer(error: BaseException, exchange: Exchange, redact: Redactor) -> ErrorAnswer:
     """The answer to a request that ended in ``error``, in the caller's dialect.
 
@@ -70,7 +76,7 @@ def chat_error(error: BaseException, exchange: Exchange, redact: Redactor) -> Er
         return ErrorAnswer(error.status, _dumped(error.body, redact), headers)
     if isinstance(error, ProviderError):
         return _provider_answer(error, exchange, redact)
-    if isinstance(error, (CapabilityNotFoundError, RoutingError, BudgetExceededError)):
+    if isinstance(error, _CALLERS):
         body = _body(str(error), error)
         if isinstance(error, AllProvidersExhaustedError):
             body = _body(_what_was_tried(error), error)

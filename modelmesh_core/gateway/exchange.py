@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl
 from uuid import uuid4
 
 from ..dialects import CallerDialect, ChatCompletions
+from ..limits import KeyLimits
 from .limits import GatewayLimits
 from .refusals import Refusal
 
@@ -44,6 +45,7 @@ class Exchange:
         "headers",
         "is_last",
         "key",
+        "key_limits",
         "method",
         "path",
         "query",
@@ -64,7 +66,8 @@ class Exchange:
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.request_id = self._request_id()
         self.key: str | None = None
-        """Name of the token that let the caller in."""
+        """Name of the key or token that let the caller in."""
+        self.key_limits: KeyLimits | None = None
         self.dialect: CallerDialect = _CHAT
         """In which errors are told, too."""
         self.extra_headers: HeaderList = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
 import attrs
@@ -9,6 +10,7 @@ import attrs
 from ..config.schema import ProxyConfig
 from ..engine import Engine
 from ..execution import Router
+from ..interfaces.observability import Snapshot
 from .access import Authenticator, CorsPolicy, is_open_door
 from .redaction import Redactor, redactor_for
 
@@ -26,6 +28,8 @@ class Policy:
     authenticator: Authenticator
     cors: CorsPolicy
     redact: Redactor
+    metrics_peers: Callable[[], Awaitable[Sequence[Snapshot]]]
+    """What the other processes that serve the same address have counted."""
 
     @property
     def router(self) -> Router:
@@ -37,18 +41,25 @@ class Policy:
         return not self.config.endpoints or endpoint in self.config.endpoints
 
 
-def make_policy(mesh: ModelMesh, engine: Engine, host: str) -> Policy:
+def make_policy(
+    mesh: ModelMesh, engine: Engine, host: str, metrics_peers: Callable[[], Awaitable[Sequence[Snapshot]]]
+) -> Policy:
     """The policy of a gateway that listens on ``host``.
 
     A reload that takes the tokens away from a gateway that others can reach leaves it locked, not open.
     """
     proxy = engine.config.proxy
-    tokens = proxy.auth.tokens
+    tokens, keys = proxy.auth.tokens, mesh.keys if proxy.auth.keys else None
     return Policy(
         mesh,
         engine,
         proxy,
-        Authenticator((token for token in tokens if token), required=bool(tokens) or is_open_door(proxy, host)),
+        Authenticator(
+            (token for token in tokens if token),
+            keys,
+            required=bool(tokens) or keys is not None or is_open_door(proxy, host),
+        ),
         CorsPolicy(proxy.cors),
         redactor_for(engine.config, mesh.get_registry()),
+        metrics_peers,
     )

@@ -8,6 +8,7 @@ from typing import Any, cast
 import orjson
 
 from ..dialects import DialectError
+from ..interfaces.traces import is_traceparent, is_tracestate
 from ..values import parse_duration
 from ..wire.messages import Body, Delivery, Operation, Request
 from .exchange import Exchange
@@ -139,7 +140,17 @@ def from_headers(exchange: Exchange) -> dict[str, Any]:
         "session_id": session or None,
         "timeout": _timeout(exchange.header(b"x-modelmesh-timeout")),
         "key": exchange.key,
+        "key_limits": exchange.key_limits,
+        **(_trace(exchange) if b"traceparent" in exchange.headers else {}),
     }
+
+
+def _trace(exchange: Exchange) -> dict[str, Any]:
+    """The caller's trace. What is malformed is passed over: it says nothing of the request."""
+    parent, state = exchange.header(b"traceparent").strip(), exchange.header(b"tracestate").strip()
+    if not is_traceparent(parent):
+        return {}
+    return {"traceparent": parent, "tracestate": state if is_tracestate(state) else None}
 
 
 def _timeout(text: str) -> float | None:

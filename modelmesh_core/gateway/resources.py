@@ -70,6 +70,8 @@ async def resource_call(exchange: Exchange, policy: Policy) -> ResourceCall:
         known["id"],
         known["timeout"],
         known["key"],
+        known.get("traceparent"),
+        known.get("tracestate"),
     )
 
 

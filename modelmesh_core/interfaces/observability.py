@@ -35,7 +35,12 @@ class Event:
 
 
 Entry = Mapping[str, Any]
-"""One JSON-able item: ``{"type": "event" | "request" | "statistics" | "trace", "at": seconds, ...}``."""
+"""One JSON-able item: ``{"type": "event" | "request" | "statistics" | "gauge" | "trace", "at": seconds, ...}``.
+
+A ``gauge`` says what is true at that moment: one ``scope`` each for a model's standby, a quota, a queue, the mesh.
+"""
+Snapshot = Mapping[str, Any]
+"""What a MetricsSink has counted, JSON-able, so that processes can hand it to one another. Only the sink reads it."""
 
 
 class ObservabilitySink(ABC):
@@ -45,12 +50,37 @@ class ObservabilitySink(ABC):
     a request nothing; what does not fit is dropped and counted.
     """
 
+    propagates = False
+    """Whether providers are to be told of the trace that a request belongs to, by the header ``traceparent``."""
+
     @abstractmethod
     async def write(self, entries: Sequence[Entry]) -> None:
         """Take a batch, in order. Raising means it was not taken; it is then offered once more, later."""
 
     async def close(self) -> None:  # noqa: B027  (nothing to close is the common case)
         """Flush and release. Called once, with nothing left in the queue or the drain time over."""
+
+
+class MetricsSink(ObservabilitySink):
+    """A sink that counts what it is given, and can be read: the gateway's ``/metrics`` does.
+
+    ``snapshot`` and ``render`` are called from other threads than ``write``, and have to be cheap.
+    """
+
+    @abstractmethod
+    def snapshot(self, present: Sequence[Entry]) -> Snapshot:
+        """What was counted so far. ``present``: the entries of type ``gauge`` of this moment."""
+
+    @abstractmethod
+    def retired(self, snapshots: Sequence[Snapshot]) -> Snapshot:
+        """One snapshot in place of those of processes that have ended.
+
+        What they counted stays (a sum that falls would be taken for a restart); what was true then is left out.
+        """
+
+    @abstractmethod
+    def render(self, snapshots: Sequence[Snapshot], accept: str) -> tuple[str, bytes]:
+        """Media type and body of the sum over ``snapshots``, one a process, in the form that ``accept`` likes best."""
 
 
 @attrs.frozen
@@ -62,3 +92,6 @@ class ObservabilityConnector:
     """Takes an instance of ``options`` (None if there is no options class)."""
     options: type | None = None
     description: str = ""
+    wants: frozenset[str] = frozenset()
+    """Types of entries that its sink is given, whichever section names it; requests then come whole, whatever the
+    level of the log. Empty: what the section is about. Named in several sections, such a sink is still one."""

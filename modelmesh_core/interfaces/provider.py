@@ -112,6 +112,8 @@ class ProviderCall:
     resource: ResourceRequest | None = None
     """What is asked, where no model is. ``body`` and ``upstream_model`` are empty then. Only for connectors that have
     the operation (``files``, ``batch``, ``responses``, ``stored-completions``, ``models``)."""
+    trace_headers: Mapping[str, str] = attrs.field(factory=dict[str, str])
+    """The trace that the call belongs to. The core sends them with every HTTP request of the call."""
 
     def drop(self, parameter: str, why: str = "the provider has no such parameter") -> None:
         """Leave ``parameter`` of the body out, by the caller's policy, and never in silence.

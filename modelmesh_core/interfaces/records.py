@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -78,6 +79,8 @@ class DecisionRecord:
     delivery: str
     started: float
     key: str | None = None
+    metadata: Mapping[str, str] = attrs.field(factory=dict[str, str])
+    """What the key says of its callers."""
     pool: str | None = None
     pools: tuple[str, ...] = ()
     """Every pool that was resolved, best first."""
@@ -98,6 +101,9 @@ class DecisionRecord:
     """Whose answer the caller got; for a stream that was taken up, who goes on."""
     upstream_seconds: float = 0.0
     """Spent waiting for providers."""
+    traceparent: str | None = None
+    """The trace that the caller named."""
+    tracestate: str | None = None
 
     @property
     def model(self) -> str | None:
@@ -135,6 +141,7 @@ class DecisionRecord:
             "operation": self.operation,
             "delivery": self.delivery,
             "key": self.key,
+            "metadata": dict(self.metadata),
             "pool": self.pool,
             "pools": list(self.pools),
             "dropped": [attrs.asdict(drop) for drop in self.drops],
@@ -150,4 +157,6 @@ class DecisionRecord:
             "error": self.error,
             "cost": None if self.cost is None else str(self.cost),
             "routing_ms": round(self.routing_seconds * 1000, 4),
+            "traceparent": self.traceparent,
+            "tracestate": self.tracestate,
         }

@@ -26,7 +26,7 @@ class SinkQueue:
         self.name = name
         self.dropped = 0
         self.failures = 0
-        self._sink = sink
+        self.sink = sink
         self._entries: deque[Entry] = deque()
         self._capacity = capacity
         self._interval = interval
@@ -38,6 +38,11 @@ class SinkQueue:
             self.dropped += 1
         else:
             self._entries.append(entry)
+
+    @property
+    def waiting(self) -> int:
+        """Entries that were not handed over yet."""
+        return len(self._entries)
 
     def start(self) -> None:
         """Begin to hand over, in the running event loop."""
@@ -58,7 +63,7 @@ class SinkQueue:
 
     async def _offer(self, batch: Sequence[Entry]) -> bool:
         try:
-            await self._sink.write(batch)
+            await self.sink.write(batch)
         except Exception as error:  # a stranger's sink may raise anything; it must not reach a request
             self.failures += 1
             if self.failures == 1 or self.failures % 100 == 0:
@@ -75,6 +80,6 @@ class SinkQueue:
         try:
             async with asyncio.timeout(drain):
                 await self.flush()
-                await self._sink.close()
+                await self.sink.close()
         except Exception as error:
             logger.warning("observability connector %s did not close: %s", self.name, error)

@@ -36,8 +36,12 @@ class RequestLogger:
     with every candidate that was dropped. Prompts and answers are in none of them.
     """
 
-    def __init__(self, queues: Sequence[SinkQueue] = (), level: str = "metadata") -> None:
+    def __init__(
+        self, queues: Sequence[SinkQueue] = (), level: str = "metadata", whole: Sequence[SinkQueue] = ()
+    ) -> None:
+        """``whole``: connectors that get the whole record, whatever the level."""
         self._queues = queues
+        self._whole = whole
         self._keys: tuple[str, ...] | None = None
         self.level = level
         self.set_level(level)
@@ -45,7 +49,7 @@ class RequestLogger:
     @property
     def listens(self) -> bool:
         """Whether anybody would get an entry: nothing is formatted when nobody listens."""
-        return bool(self._queues)
+        return bool(self._queues or self._whole)
 
     def set_level(self, level: str) -> None:
         """Change the level. Raises ValueError if there is none of that name."""
@@ -56,6 +60,9 @@ class RequestLogger:
 
     def log(self, record: Mapping[str, Any]) -> None:
         """Queue the entry of one decision record (its ``to_dict``)."""
-        entry = record if self._keys is None else {key: record[key] for key in self._keys}
-        for queue in self._queues:
-            queue.put(entry)
+        for queue in self._whole:
+            queue.put(record)
+        if self._queues:
+            entry = record if self._keys is None else {key: record[key] for key in self._keys}
+            for queue in self._queues:
+                queue.put(entry)

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
-from ..interfaces.observability import ObservabilityConnector
+from ..interfaces.observability import Entry, MetricsSink, ObservabilityConnector, Snapshot
 from ..interfaces.records import DecisionRecord
 from ..registry import ConnectorRegistry
 from ..values import Clock
 from .emitter import EventEmitter
+from .present import queue_entries
 from .queue import SinkQueue
 from .request_log import RequestLogger
 from .statistics import StatisticsCollector
@@ -62,10 +63,15 @@ class Settings(Protocol):
 class Observability:
     """Everything that tells the outside about the mesh. Nothing in here is on a request's path but two appends."""
 
-    def __init__(self, clock: Clock, registry: ConnectorRegistry) -> None:
+    def __init__(
+        self, clock: Clock, registry: ConnectorRegistry, present: Callable[[], Iterable[Entry]] = tuple
+    ) -> None:
+        """``present`` gives the entries of what is true of the mesh now."""
         self._clock = clock
         self._registry = registry
+        self._present = present
         self._queues: list[SinkQueue] = []
+        self._gauge_queues: list[SinkQueue] = []
         self._task: asyncio.Task[None] | None = None
         self._flush_interval = 60.0
         self.emitter = EventEmitter(clock)
@@ -75,21 +81,16 @@ class Observability:
 
     def configure(self, settings: Settings) -> None:
         """Make the queues and sinks that ``settings`` names. Raises ConnectorError."""
-        routing = self._make(settings.routing)
-        logging_queues = self._make(settings.logging)
-        statistics = self._make(settings.statistics)
-        self._queues = [*routing, *logging_queues, *statistics]
-        self.emitter.connect(routing)
-        self.log = RequestLogger(logging_queues, settings.logging.level)
-        self.statistics.connect(statistics)
+        made = _Queues(self._registry)
+        routing = made.of(settings.routing)
+        requests = made.of(settings.logging)
+        statistics = made.of(settings.statistics)
+        self._queues = made.all
+        self._gauge_queues = made.wanting("gauge")
+        self.emitter.connect([*routing, *made.wanting("event")])
+        self.log = RequestLogger(requests, settings.logging.level, made.wanting("request"))
+        self.statistics.connect([*statistics, *made.wanting("statistics")])
         self._flush_interval = settings.statistics.flush_interval
-
-    def _make(self, section: Section) -> list[SinkQueue]:
-        queues: list[SinkQueue] = []
-        for destination in section.connector:
-            connector = self._registry.connector(ObservabilityConnector, destination.connector)
-            queues.append(SinkQueue(connector.id, connector.create(destination.options)))
-        return queues
 
     def observe(self, record: DecisionRecord) -> None:
         """A request ended."""
@@ -101,6 +102,24 @@ class Observability:
     def dropped(self) -> dict[str, int]:
         """Connector → entries that did not fit or were refused twice."""
         return {queue.name: queue.dropped for queue in self._queues}
+
+    @property
+    def propagates(self) -> bool:
+        """Whether a connector asks that providers are told of traces."""
+        return any(queue.sink.propagates for queue in self._queues)
+
+    @property
+    def metrics(self) -> MetricsSink | None:
+        """The first connector that can be read, if one is configured."""
+        return next((queue.sink for queue in self._queues if isinstance(queue.sink, MetricsSink)), None)
+
+    def metrics_snapshot(self) -> Snapshot | None:
+        """What that connector has counted, with what is true now; None without one. Callable from any thread."""
+        sink = self.metrics
+        return sink.snapshot(self._gauges()) if sink is not None else None
+
+    def _gauges(self) -> Sequence[Entry]:
+        return [*queue_entries(self._queues, self.emitter.dropped, self._clock.now()), *self._present()]
 
     def start(self) -> None:
         """Deliver from now on, in the running event loop; what was buffered comes first."""
@@ -116,8 +135,21 @@ class Observability:
             self.statistics.collect()
             if self._clock.monotonic() - flushed >= self._flush_interval:
                 flushed = self._clock.monotonic()
-                self.statistics.flush()
+                self._flush_safely()
             await asyncio.sleep(TICK_SECONDS)
+
+    def _flush_safely(self) -> None:
+        try:
+            self._flush()
+        except Exception:
+            logger.exception("statistics could not be sent")
+
+    def _flush(self) -> None:
+        self.statistics.flush()
+        if self._gauge_queues:
+            for entry in self._gauges():
+                for queue in self._gauge_queues:
+                    queue.put(entry)
 
     def _deliver(self) -> None:
         try:
@@ -142,6 +174,36 @@ class Observability:
                 await self._task
             self._task = None
         self._deliver()
-        self.statistics.flush()
+        self._flush_safely()
         for queue in self._queues:
             await queue.close()
+
+
+class _Queues:
+    """The queues of one configuration, while it is gone through."""
+
+    def __init__(self, registry: ConnectorRegistry) -> None:
+        self._registry = registry
+        self._whole: list[tuple[ObservabilityConnector, Any, SinkQueue]] = []
+        self.all: list[SinkQueue] = []
+
+    def of(self, section: Section) -> list[SinkQueue]:
+        """Those that get entries because ``section`` names them. Raises ConnectorError."""
+        queues: list[SinkQueue] = []
+        for destination in section.connector:
+            connector = self._registry.connector(ObservabilityConnector, destination.connector)
+            if connector.wants and any(
+                known.id == connector.id and options == destination.options for known, options, _ in self._whole
+            ):
+                continue
+            queue = SinkQueue(connector.id, connector.create(destination.options))
+            self.all.append(queue)
+            if connector.wants:
+                self._whole.append((connector, destination.options, queue))
+            else:
+                queues.append(queue)
+        return queues
+
+    def wanting(self, type_: str) -> list[SinkQueue]:
+        """Those that get entries of ``type_`` because their connector asks for them."""
+        return [queue for connector, _, queue in self._whole if type_ in connector.wants]

@@ -8,7 +8,7 @@ from time import perf_counter
 import attrs
 
 from ..catalogue.definitions import ModelDefinition
-from ..errors import ModelMeshError, NoActiveModelError
+from ..errors import ModelMeshError, NoActiveModelError, PermissionDeniedError
 from ..interfaces.routing import Candidate, Drop, RoutingContext
 from ..pools import CapabilityPool
 from ..registry import HookRelay
@@ -29,6 +29,8 @@ class Stage:
 FIRST = ("resolve_capability", "select_pool")
 LAST = "select_model"
 _LASTING = ("filter_delivery", "filter_requirements")
+KEY = "key"
+"""Stage of the drops that a caller's key brings about. No hook: a plugin cannot let anybody in."""
 FILTERS = ("filter_delivery", "filter_requirements", "filter_state")
 
 
@@ -115,6 +117,9 @@ class RoutingPipeline:
         pools = self.resolve(context)
         if timings is not None:
             timings[FIRST[0]] = perf_counter() - started
+        limits = context.request.key_limits
+        if limits is not None and limits.narrows:
+            pools = _permitted(context, pools)
         left = [pool for pool in pools if pool in self._pools]
         tried: list[str] = []
         while left:
@@ -147,6 +152,9 @@ class RoutingPipeline:
     ) -> RoutingDecision | None:
         context.pool = pool.view()
         candidates: Sequence[Candidate] = pool.candidates(context)
+        limits = context.request.key_limits
+        if limits is not None and limits.models:
+            candidates = _allowed(context, candidates)
         call = pool.relay.call
         for stage in self._stages:
             if not candidates:
@@ -204,6 +212,11 @@ class RoutingPipeline:
                     waits.append(snapshot.until - context.now)
                 if snapshot.exhausted is not None and snapshot.deactivation_reason is None:
                     used_up.add(snapshot.model)
+        if context.drops and all(drop.stage == KEY for drop in context.drops):
+            raise PermissionDeniedError(
+                f"the key {context.request.key!r} may not use any model that serves {context.request.model!r}.",
+                hint="`GET /v1/models` lists what it may use.",
+            )
         dropped = {drop.model: drop.reason for drop in context.drops}
         reasons = "; ".join(f"{model} {reason}" for model, reason in dropped.items()) or "its pools have no members"
         retry_after = min(waits) if waits else None
@@ -220,3 +233,29 @@ class RoutingPipeline:
         elif used_up.issuperset(dropped) and dropped:
             error.status_code, error.error_type = 429, "insufficient_quota"
         return error
+
+
+def _permitted(context: RoutingContext, pools: Sequence[str]) -> Sequence[str]:
+    """Those of ``pools`` that the caller's key may ask. Raises PermissionDeniedError if it may ask none."""
+    request, limits = context.request, context.request.key_limits
+    assert limits is not None
+    left = [pool for pool in pools if pool in limits.pools] if limits.pools else pools
+    is_out = context.named_pool is not None and context.named_pool not in left
+    if is_out or not left or not (context.pinned_model is None or limits.allows_model(context.pinned_model)):
+        raise PermissionDeniedError(
+            f"the key {request.key!r} may not ask for {request.model!r}.",
+            hint="`GET /v1/models` lists what it may ask for.",
+        )
+    return left
+
+
+def _allowed(context: RoutingContext, candidates: Sequence[Candidate]) -> Sequence[Candidate]:
+    """Those of ``candidates`` that may answer the caller's key."""
+    limits, context.stage = context.request.key_limits, KEY
+    kept: list[Candidate] = []
+    for candidate in candidates:
+        if limits is None or limits.allows_model(candidate.id):
+            kept.append(candidate)
+        else:
+            context.drop(candidate, "is not open to the caller's key")
+    return kept

@@ -159,6 +159,9 @@ class Request:
     """In which shape the caller asked, and wants the answer."""
     native: Body | None = attrs.field(default=None, repr=False)
     """The caller's own body, where ``dialect`` is another one than that of ``body``."""
+    traceparent: str | None = None
+    """The trace that it belongs to (W3C Trace Context), as the caller names it."""
+    tracestate: str | None = None
 
 
 @attrs.frozen

@@ -5,6 +5,7 @@ from meshes import ask, config
 from modelmesh_core import (
     AccountLimits,
     BudgetExceededError,
+    KeyLimitError,
     KeyLimits,
     NoActiveModelError,
     Operation,
@@ -133,7 +134,7 @@ def test_a_key_has_limits_of_its_own(make_mesh, upstream):
         return mesh.background.run(mesh.get_router().complete(request)).record.answered_by.model
 
     assert [send("ann"), send("ann"), send("ann")] == ["a.one", "a.one", "b.free"], "the budget of 25 is used up first"
-    with pytest.raises(NoActiveModelError, match="limit of 3 requests per day of key:ann") as refused:
+    with pytest.raises(KeyLimitError, match="the key 'ann' would pass its limit of 3 requests per day") as refused:
         send("ann")
     assert refused.value.status_code == 429
     assert send("bob") == "a.one"

@@ -1,16 +1,15 @@
-"""SecretResolver: ``${secrets:NAME}`` through the configured stores, in order."""
+"""SecretResolver: a name through the configured stores, in order."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import attrs
 
-from .config import MeshConfig
-from .errors import ModelMeshError, SecretNotFoundError
-from .interfaces.secret_store import SecretStore
-from .values import Clock, Secret
+from ..errors import ModelMeshError, SecretNotFoundError
+from ..interfaces.secret_store import SecretStore
+from ..values import Clock, Secret
 
 
 @attrs.frozen
@@ -39,10 +38,13 @@ class SecretResolver:
     def store_ids(self) -> list[str]:
         return [store_id for store_id, _ in self._stores]
 
-    async def resolve(self, name: str) -> Secret | None:
-        """The secret, or None where no store has it. Raises ModelMeshError when a store cannot be asked."""
+    async def resolve(self, name: str, *, fresh: bool = False) -> Secret | None:
+        """The secret, or None where no store has it. ``fresh`` asks the stores whatever is remembered.
+
+        Raises ModelMeshError when a store cannot be asked; what was remembered stays remembered.
+        """
         cached = self._cache.get(name)
-        if cached is not None and self._clock.monotonic() < cached.until:
+        if cached is not None and not fresh and self._clock.monotonic() < cached.until:
             return cached.secret
         for store_id, store in self._stores:
             try:
@@ -58,6 +60,7 @@ class SecretResolver:
                 if self._ttl:
                     self._cache[name] = _Cached(secret, self._clock.monotonic() + self._ttl)
                 return secret
+        self.invalidate(name)
         return None
 
     async def resolve_all(self, names: Iterable[str]) -> dict[str, Secret]:
@@ -83,46 +86,8 @@ class SecretResolver:
     async def reload(self) -> list[str]:
         """Ask again for everything that is remembered; returns the names whose value changed."""
         before = {name: cached.secret for name, cached in self._cache.items()}
-        self.invalidate()
-        return [name for name, secret in before.items() if await self.resolve(name) != secret]
+        return [name for name, secret in before.items() if await self.resolve(name, fresh=True) != secret]
 
     async def close(self) -> None:
         for _, store in self._stores:
             await store.close()
-
-
-def fill_environment(config: MeshConfig, environ: Mapping[str, str]) -> MeshConfig:
-    """``config`` with the ``${env:NAME}`` references filled in that have a value: what secret stores are made from."""
-    names = {reference.name for reference in config.references() if reference.kind == "env"}
-    values = {f"env:{name}": Secret(environ[name]) for name in names if name in environ}
-    return config.resolve(values, partial=True)
-
-
-async def fill_references(config: MeshConfig, resolver: SecretResolver, environ: Mapping[str, str]) -> MeshConfig:
-    """``config`` with every reference filled in: ``${secrets:NAME}`` by the stores, ``${env:NAME}`` by ``environ``.
-
-    Raises SecretNotFoundError naming every reference without a value and its place, unless
-    ``secrets.fail_on_missing`` is false: the key that holds it then counts as left out.
-    """
-    references = config.references()
-    values: dict[str, Secret] = {}
-    missing: list[str] = []
-    for reference in references:
-        if reference.key in values:
-            continue
-        if reference.kind == "env":
-            text = environ.get(reference.name)
-            secret = Secret(text) if text is not None else None
-        else:
-            secret = await resolver.resolve(reference.name)
-        if secret is not None:
-            values[reference.key] = secret
-        else:
-            missing.append(str(reference.problem(f"${{{reference.key}}} has no value")))
-    if missing and config.secrets.fail_on_missing:
-        raise SecretNotFoundError(
-            "\n".join(missing) + ".",
-            hint=f"env: set the variable. secrets: asked {', '.join(resolver.store_ids)}; `modelmesh secrets set NAME` "
-            "stores one.",
-        )
-    return config.resolve(values)
