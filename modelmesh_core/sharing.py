@@ -80,6 +80,12 @@ class Sharing:
         keys = KeyRing(KeyStore(self._state.storage, self._clock, auth.hash_key), self._clock)
         await keys.load()
         self.keys = keys
+        self._open_accounts(keys)
+
+    def _open_accounts(self, keys: KeyRing) -> None:
+        """So that what a key has used is known, and told, before it is used in this process."""
+        for key in keys.keys:
+            self._ledger.allowances_of_key(key.name, key.limits)
 
     async def start(self, engine: Engine) -> None:
         """Learn what the others used, and begin to work in the background. Raises StorageError."""
@@ -104,7 +110,8 @@ class Sharing:
             await asyncio.sleep(KEYS_SECONDS)
             if self.keys is not None:
                 try:
-                    await self.keys.refresh()
+                    if await self.keys.refresh():
+                        self._open_accounts(self.keys)
                 except Exception:
                     logger.exception("the keys could not be read again, and are tried later")
 

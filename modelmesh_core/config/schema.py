@@ -43,7 +43,10 @@ class SecretsConfig:
     store: OneOrMany = (DEFAULT_SECRET_STORE,)
     """Secret stores, asked in this order."""
     cache_ttl: Duration = 300.0
+    """How long a secret that was found is remembered, and how often the stores are asked whether it has changed."""
     cache_enabled: bool = True
+    reload_on_rotation: bool = True
+    """Give a running provider its new key when it has changed: every ``cache_ttl``, and when the old one is refused."""
     fail_on_missing: bool = True
     """Refuse to start when a reference has no value; otherwise the key that holds it counts as left out."""
     options: Options = attrs.field(factory=dict[str, Any], repr=False)

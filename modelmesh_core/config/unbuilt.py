@@ -28,7 +28,6 @@ class Unbuilt:
 
 
 UNBUILT = (
-    Unbuilt("secrets.reload_on_rotation"),
     Unbuilt("providers.*.auth.method", ("oauth", "service_account"), "use api_key"),
     Unbuilt("providers.*.auth.key_rotation"),
     Unbuilt("providers.*.quota.query_current"),
@@ -44,7 +43,6 @@ UNBUILT = (
     Unbuilt("observability.statistics.retention"),
     Unbuilt("observability.tracing"),
     Unbuilt("discovery"),
-    Unbuilt("proxy.workers", range(2, 65), "use 1"),
 )
 
 

@@ -110,11 +110,7 @@ class Router:
         limits = request.key_limits
         if limits is None or request.key is None:
             return ()
-        ledger = self.states.ledger
-        own = [ledger.allowance(f"key:{request.key}", limits.quota)] if limits.quota is not None else []
-        if limits.budget is not None:
-            own.append(ledger.allowance(f"key:{request.key}/budget", limits.budget))
-        return tuple(own)
+        return self.states.ledger.allowances_of_key(request.key, limits)
 
     # --- deciding ----------------------------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import orjson
@@ -18,6 +19,7 @@ from .endpoints import ROUTES, Handler
 from .errors import error_answer
 from .exchange import ClientGoneError, Exchange, Receive, Scope, Send
 from .limits import GatewayLimits
+from .peers import Peers
 from .policy import Policy, make_policy
 from .redaction import Redactor
 from .refusals import Refusal
@@ -52,8 +54,19 @@ class GatewayApp:
         self.metrics_peers: Callable[[], Awaitable[Sequence[Snapshot]]] | None = None
         """Gives what the other processes of this gateway have counted (``Observability.metrics_snapshot``), those that
         have ended included (``MetricsSink.retired``): ``/metrics`` tells the sum. Set it where there are any."""
+        self._peers: Peers | None = None
         self.served = 0
         """Requests answered so far, the health endpoints' aside."""
+
+    def join(self, folder: Path) -> None:
+        """Serve as one of several workers, who find each other in ``folder``. Before ``start``."""
+        self._peers = Peers(folder, self._mesh.get_observability)
+        self.metrics_peers = self._peers.snapshots
+
+    async def start(self) -> None:
+        """What has to run in the serving loop beside requests."""
+        if self._peers is not None:
+            await self._peers.start()
 
     @property
     def in_flight(self) -> int:
@@ -75,6 +88,8 @@ class GatewayApp:
 
     async def aclose(self) -> None:
         """Close the connections to providers that were opened in the running loop."""
+        if self._peers is not None:
+            await self._peers.close()
         for task in self._retired:
             task.cancel()
         await asyncio.gather(*self._retired, return_exceptions=True)
@@ -173,8 +188,8 @@ def _handler(exchange: Exchange, policy: Policy, caller: Caller) -> Handler:
     if handler is None:
         raise _wrong_method(exchange, ", ".join(route.methods))
     is_shared = (exchange.method, route.path) in RESOURCES
-    is_refused = (is_shared and not caller.may_share(route.endpoint)) or (route.path == METRICS and not caller.may_watch)
-    if is_refused or not caller.may_call(route.endpoint):
+    is_closed = (is_shared and not caller.may_share(route.endpoint)) or (path == METRICS and not caller.may_watch)
+    if is_closed or not caller.may_call(route.endpoint):
         raise PermissionDeniedError(
             f"the key {caller.name!r} may not call {exchange.method} {route.endpoint}.",
             hint="`modelmesh keys list` shows what it may.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import signal
 import threading
@@ -14,19 +15,25 @@ if TYPE_CHECKING:
     from .server import ProxyServer
 
 _ENDED = 0
-_RELOAD: int | None = getattr(signal, "SIGHUP", None)
+RELOAD: int | None = getattr(signal, "SIGHUP", None)
+"""The signal that asks for the configuration to be read again; Windows has none."""
 
 Inbox = queue.SimpleQueue[int]
 
 
-def serve_until_signalled(server: ProxyServer) -> None:
-    """Start ``server``, and stop it on SIGTERM or SIGINT (a second one hurries); SIGHUP reloads."""
+def serve_until_signalled(server: ProxyServer, life_line: int | None = None) -> None:
+    """Start ``server``, and stop it on SIGTERM or SIGINT (a second one hurries); SIGHUP reloads.
+
+    ``life_line``: file descriptor of a pipe, at whose end the server is stopped, too.
+    """
     inbox: Inbox = queue.SimpleQueue()
     stopping = False
-    with _signals_to(inbox):
+    with signals_to(inbox):
+        if life_line is not None:
+            threading.Thread(target=_watch, args=(life_line, inbox), name="modelmesh life line", daemon=True).start()
         server.start(when_ended=lambda: inbox.put(_ENDED))
         while (number := inbox.get()) != _ENDED:
-            if number == _RELOAD:
+            if number == RELOAD:
                 threading.Thread(target=server.reload, name="modelmesh reload", daemon=True).start()
             elif not stopping:
                 stopping = True
@@ -36,14 +43,20 @@ def serve_until_signalled(server: ProxyServer) -> None:
         server.stop()
 
 
+def _watch(life_line: int, inbox: Inbox) -> None:
+    while os.read(life_line, 1):
+        pass
+    inbox.put(signal.SIGTERM)
+
+
 @contextmanager
-def _signals_to(inbox: Inbox) -> Generator[None]:
+def signals_to(inbox: Inbox) -> Generator[None]:
     """Put the number of every signal into ``inbox``; a handler must not do more."""
 
     def note(number: int, frame: FrameType | None) -> None:
         inbox.put(number)
 
-    numbers = [signal.SIGTERM, signal.SIGINT, *([_RELOAD] if _RELOAD is not None else [])]
+    numbers = [signal.SIGTERM, signal.SIGINT, *([RELOAD] if RELOAD is not None else [])]
     before = {number: signal.signal(number, note) for number in numbers}
     try:
         yield

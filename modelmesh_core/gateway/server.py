@@ -15,7 +15,9 @@ from .limits import GatewayLimits
 from .server_thread import ServerThread, import_server
 
 if TYPE_CHECKING:
+    from ..config.schema import ProxyConfig
     from ..mesh import ModelMesh
+    from .workers import Berth
 
 logger = logging.getLogger("modelmesh.gateway")
 
@@ -32,11 +34,21 @@ class ProxyServer:
     """
 
     def __init__(
-        self, mesh: ModelMesh, host: str | None = None, port: int | None = None, *, limits: GatewayLimits | None = None
+        self,
+        mesh: ModelMesh,
+        host: str | None = None,
+        port: int | None = None,
+        *,
+        limits: GatewayLimits | None = None,
+        berth: Berth | None = None,
     ) -> None:
-        """``host`` and ``port`` default to the configuration's; port 0 takes any free one."""
+        """``host`` and ``port`` default to the configuration's; port 0 takes any free one.
+
+        ``berth``: what this process shares with other workers of one gateway, if it is one.
+        """
         self._mesh = mesh
         self._wanted = (host, port)
+        self._berth = berth
         self._limits = limits or GatewayLimits()
         self._owns_mesh = False
         self._state = "stopped"
@@ -68,6 +80,8 @@ class ProxyServer:
             self._mesh.initialize()
             listener = self._listen()
             self._app = GatewayApp(self._mesh, host=self.host, limits=self._limits)
+            if self._berth is not None:
+                self._app.join(self._berth.folder)
             thread = ServerThread(self._app, listener, self._limits, make_server, when_ended)
             thread.start()
         except BaseException:
@@ -80,20 +94,9 @@ class ProxyServer:
         return self
 
     def _listen(self) -> socket.socket:
-        config = self._mesh.config.proxy
-        host, port = self._wanted
-        host = config.host if host is None else host
-        port = config.port if port is None else port
-        refuse_open_door(config, host)
-        try:
-            found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-            family, _, _, _, address = found[0]
-            listener = socket.create_server(address[:2], family=family, backlog=_BACKLOG)
-        except OSError as error:
-            raise ModelMeshError(
-                f"the gateway cannot listen on {host}:{port}: {error.strerror or error}.",
-                hint="Choose another port, or stop what uses this one.",
-            ) from error
+        listener = socket.socket(fileno=self._berth.listener) if self._berth is not None else None
+        if listener is None:
+            listener = listen(self._mesh.config.proxy, *self._wanted)
         self.host, self.port = listener.getsockname()[:2]
         return listener
 
@@ -167,7 +170,32 @@ class ProxyServer:
         """
         from .foreground import serve_until_signalled
 
-        serve_until_signalled(self)
+        serve_until_signalled(self, self._berth.life_line if self._berth is not None else None)
+
+
+def listen(config: ProxyConfig, host: str | None = None, port: int | None = None) -> socket.socket:
+    """A socket that takes connections. ``host`` and ``port`` default to the configuration's.
+
+    Raises ConfigurationError for a gateway that strangers could use, ModelMeshError if the address cannot be had.
+    """
+    host = config.host if host is None else host
+    port = config.port if port is None else port
+    refuse_open_door(config, host)
+    try:
+        found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, _, _, _, address = found[0]
+        return socket.create_server(address[:2], family=family, backlog=_BACKLOG)
+    except OSError as error:
+        raise ModelMeshError(
+            f"the gateway cannot listen on {host}:{port}: {error.strerror or error}.",
+            hint="Choose another port, or stop what uses this one.",
+        ) from error
+
+
+def url_of(listener: socket.socket) -> str:
+    """``http://HOST:PORT`` of a listening socket."""
+    host, port = listener.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def _is_initialized(mesh: ModelMesh) -> bool:

@@ -83,6 +83,7 @@ class ServerThread:
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._told_to_stop = asyncio.Event()
+        await self._app.start()
         server = self._make_server(self._app, self._listener, self._limits, self._listening.set)
         serving = asyncio.create_task(server.run_until_told())
         told = asyncio.create_task(self._told_to_stop.wait())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import attrs
 
@@ -56,12 +56,23 @@ class KeyRing:
         self._tokens = {token.id: (token, key) for key in keys for token in key.tokens if key.revoked_at is None}
         self._changed_at = changed_at
 
-    async def refresh(self) -> None:
-        """Read them again if any changed. While the storage is out of reach, those that are known go on."""
+    @property
+    def keys(self) -> Collection[AccessKey]:
+        """Those that have not been revoked."""
+        return {key.name: key for _, key in self._tokens.values()}.values()
+
+    async def refresh(self) -> bool:
+        """Read them again if any changed; whether any may have.
+
+        While the storage is out of reach, those that are known go on.
+        """
         try:
             changed_at = await self._store.changed_at()
             is_recent = changed_at is not None and self._store.now() - changed_at < _COARSE
-            if is_recent or changed_at != self._changed_at:
-                await self.load()
+            if not is_recent and changed_at == self._changed_at:
+                return False
+            await self.load()
         except ModelMeshError as error:
             logger.warning("the keys cannot be read again, those that are known go on: %s", error)
+            return False
+        return True

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from ..interfaces.ledger import Amounts, Line, Reserve, Settle
-from ..limits import NO_LIMITS, AccountLimits
+from ..limits import NO_LIMITS, AccountLimits, KeyLimits
 from .accounts import NANO, Account, nano_dollars
 from .allowances import Allowance, LimitReached
 from .forecast import LimitUsage, usage_of
@@ -111,7 +111,7 @@ class Ledger:
     def allowance(self, name: str, limits: AccountLimits = NO_LIMITS) -> Allowance:
         """How much of the account ``name`` may be used. Limits that changed apply to what was used already."""
         known = self.allowances.get(name)
-        if known is not None and known.limits == limits:
+        if known is not None and (known.limits is limits or known.limits == limits):
             return known
         with self.lock:
             allowance = Allowance(self.account(name, limits.timezone, rolling=limits.rolling), limits)
@@ -122,6 +122,14 @@ class Ledger:
         if allowance.is_kept and self.shared is not None and self.shared.is_started:
             self.shared.refresh((allowance,))
         return allowance
+
+    def allowances_of_key(self, name: str, limits: KeyLimits) -> tuple[Allowance, ...]:
+        """What binds everybody who uses the key ``name``."""
+        if limits.quota is None and limits.budget is None:
+            return ()
+        quota = self.allowance(f"key:{name}", limits.quota) if limits.quota is not None else None
+        budget = self.allowance(f"key:{name}/budget", limits.budget) if limits.budget is not None else None
+        return tuple(allowance for allowance in (quota, budget) if allowance is not None)
 
     def reserve(
         self, allowances: tuple[Allowance, ...], *, tokens: int, cost: Decimal | float, now: float

@@ -156,7 +156,6 @@ BROKEN = [
     ),
     # not built yet
     ("discovery: {sync: {enabled: true}}\n", "1:1", "discovery is not built yet; remove it."),
-    ("proxy: {workers: 4}\n", "1:9", "workers: 4 is not built yet; use 1."),
     ("storage: {format: msgpack}\n", "1:11", "format: 'msgpack' is not built yet; use json."),
     ("storage: {compression: gzip}\n", "1:11", "compression is not built yet; remove it."),
     ("storage: {encryption: {key: k}}\n", "1:11", "encryption is not built yet; remove it."),
