@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +28,7 @@ from .routes import Routes
 if TYPE_CHECKING:
     from ..mesh import ModelMesh
 
+_NOTHING_KNOWN = Redactor()
 _ROUTES = Routes(ROUTES)
 _LIVE = frozenset({"/health/live", "/health/liveness"})
 _READY = frozenset({"/health", "/health/ready", "/health/readiness"})
@@ -104,17 +104,12 @@ class GatewayApp:
         if exchange.path in _LIVE or exchange.path in _READY:
             await self._tell_health(exchange)
             return
-        with self._counted():
-            await self._serve(exchange)
-
-    @contextmanager
-    def _counted(self) -> Generator[None]:
         task = asyncio.current_task()
         assert task is not None, "an ASGI server calls an application in a task"
         self._running.add(task)
         self._idle.clear()
         try:
-            yield
+            await self._serve(exchange)
         finally:
             self._running.discard(task)
             self.served += 1
@@ -131,7 +126,7 @@ class GatewayApp:
         await exchange.answer(200 if state in ("live", "ready") else 503, orjson.dumps({"status": state}))
 
     async def _serve(self, exchange: Exchange) -> None:
-        redact = Redactor()
+        redact = _NOTHING_KNOWN
         try:
             policy = self._current_policy()
             if policy is None:

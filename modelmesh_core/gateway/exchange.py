@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from random import Random
 from time import perf_counter
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import parse_qsl
-from uuid import uuid4
 
 from ..dialects import CallerDialect, ChatCompletions
 from ..limits import KeyLimits
@@ -23,6 +23,10 @@ HeaderList = list[tuple[bytes, bytes]]
 
 JSON = b"application/json"
 _CHAT = ChatCompletions()
+CONNECTION = "modelmesh.connection"
+"""Where a server's scope may hold a Connection."""
+_ids = Random()
+"""Seeded by the system. Request ids have to be unique, not secret."""
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
@@ -30,11 +34,22 @@ class ClientGoneError(Exception):
     """The caller closed the connection: there is nobody to answer."""
 
 
+class Connection(Protocol):
+    """What a server tells of the connection that a request came on, beside ASGI: its loss, without being asked."""
+
+    when_lost: Callable[[], object] | None
+    """Called once, if the caller goes away."""
+
+    @property
+    def is_lost(self) -> bool: ...
+
+
 class Exchange:
     """What came in, and the way to answer it. Answers once: whole, or as a stream."""
 
     __slots__ = (
         "_body_left",
+        "_connection",
         "_limits",
         "_receive",
         "_send",
@@ -75,6 +90,7 @@ class Exchange:
         self.is_last = False
         """Whether the connection ends with this answer."""
         self.client_gone = False
+        self._connection: Connection | None = scope.get(CONNECTION)
         self._receive = receive
         self._send = send
         self._limits = limits
@@ -90,7 +106,7 @@ class Exchange:
 
     def _request_id(self) -> str:
         own = self.header(b"x-request-id")
-        return own if _REQUEST_ID.fullmatch(own) else f"req_{uuid4().hex}"
+        return own if own and _REQUEST_ID.fullmatch(own) else f"req_{_ids.getrandbits(128):032x}"
 
     def _declared_length(self) -> int:
         text = self.headers.get(b"content-length", b"0")
@@ -109,16 +125,20 @@ class Exchange:
             raise _too_large(limit)
         pieces: list[bytes] = []
         size = 0
+        deadline = Deadline(self._limits.body)
         try:
-            async with asyncio.timeout(self._limits.body):
-                while self._body_left:
-                    piece = await self._read_piece()
-                    size += len(piece)
-                    if size > limit:
-                        raise _too_large(limit)
-                    pieces.append(piece)
-        except TimeoutError:
+            while self._body_left:
+                piece = await self._read_piece()
+                size += len(piece)
+                if size > limit:
+                    raise _too_large(limit)
+                pieces.append(piece)
+        except asyncio.CancelledError:
+            if not deadline.has_passed:
+                raise
             raise Refusal(408, f"the request body did not arrive within {self._limits.body:g} s") from None
+        finally:
+            deadline.end()
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     async def _read_piece(self) -> bytes:
@@ -145,7 +165,7 @@ class Exchange:
 
         The body must have been read.
         """
-        return UntilGone(self, self._receive)
+        return UntilGone(self, self._receive, self._connection)
 
     # --- answering ---------------------------------------------------------------------------------------------------
 
@@ -187,29 +207,68 @@ def _too_large(limit: int) -> Refusal:
     return Refusal(413, f"the request body is larger than {limit} bytes (proxy.max_body)", code="request_too_large")
 
 
+class Deadline:
+    """Cancels the running task after some seconds, unless it is ended before: a leaner ``asyncio.timeout``."""
+
+    __slots__ = ("_handle", "_task", "has_passed")
+
+    def __init__(self, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        self._task = asyncio.current_task(loop)
+        self._handle = loop.call_later(seconds, self._pass)
+        self.has_passed = False
+
+    def _pass(self) -> None:
+        self.has_passed = True
+        if self._task is not None:
+            self._task.cancel()
+
+    def end(self) -> None:
+        """What is cancelled from now on is cancelled by somebody else."""
+        self._handle.cancel()
+        if self.has_passed and self._task is not None:
+            self._task.uncancel()
+
+
 class UntilGone:
-    """Watches for the caller's disconnect while the task inside works, and cancels it then."""
+    """Watches for the caller's disconnect while the task inside works, and cancels it then.
 
-    __slots__ = ("_cancelling", "_exchange", "_receive", "_task", "_watcher")
+    Where the server tells of it by itself nothing has to watch.
+    """
 
-    def __init__(self, exchange: Exchange, receive: Receive) -> None:
+    __slots__ = ("_cancelling", "_connection", "_exchange", "_receive", "_task", "_watcher")
+
+    def __init__(self, exchange: Exchange, receive: Receive, connection: Connection | None) -> None:
         self._exchange = exchange
         self._receive = receive
+        self._connection = connection
+        self._watcher: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> None:
         task = asyncio.current_task()
         assert task is not None, "an exchange is served in a task"
         self._task = task
         self._cancelling = task.cancelling()
-        self._watcher = asyncio.create_task(self._watch())
+        if self._connection is None:
+            self._watcher = asyncio.create_task(self._watch())
+        elif self._connection.is_lost:
+            self._lost()
+        else:
+            self._connection.when_lost = self._lost
 
     async def _watch(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             pass
+        self._lost()
+
+    def _lost(self) -> None:
         self._exchange.client_gone = True
         self._task.cancel()
 
     async def __aexit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        self._watcher.cancel()
+        if self._watcher is not None:
+            self._watcher.cancel()
+        elif self._connection is not None:
+            self._connection.when_lost = None
         if self._exchange.client_gone and self._task.uncancel() <= self._cancelling:
             raise ClientGoneError

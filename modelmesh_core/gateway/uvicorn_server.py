@@ -12,6 +12,7 @@ import uvicorn
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from .app import GatewayApp
+from .exchange import CONNECTION
 from .limits import GatewayLimits
 from .refusals import Refusal
 
@@ -31,6 +32,18 @@ class GuardedConnection(asyncio.Protocol):
     transport: asyncio.Transport
     cycle: Any
     """The exchange under way; None before the first."""
+    scope: Any
+    when_lost: Callable[[], object] | None = None
+    """See ``exchange.Connection``."""
+
+    @property
+    def is_lost(self) -> bool:
+        return self.transport.is_closing()
+
+    def on_message_begin(self) -> None:
+        """What httptools calls for a new request."""
+        super().on_message_begin()  # type: ignore[misc]  (of the protocol that this is mixed into)
+        self.scope[CONNECTION] = self
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -44,6 +57,8 @@ class GuardedConnection(asyncio.Protocol):
             if timer is not None:
                 timer.cancel()
         super().connection_lost(exc)
+        if self.when_lost is not None:
+            self.when_lost()
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
