@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 
 from ..interfaces.ledger import Totals
@@ -16,6 +16,8 @@ _JUMP = 60.0
 """Seconds that a clock may go back before its windows are worked out anew."""
 Used = tuple[int, int, int]
 """Requests, tokens and nano-dollars."""
+Row = tuple[int, int | None, int | None, int | None]
+"""A limited window: its place in ``KINDS``, and the most requests, tokens and nano-dollars. None is no limit."""
 
 
 def nano_dollars(amount: Decimal | float | None) -> int:
@@ -117,6 +119,26 @@ class Account:
         self.advance(now)
         return minus(self.count, self._bases[place])
 
+    def fits(self, rows: Sequence[Row], requests: int, tokens: int, nanos: int, now: float) -> bool:
+        """Whether so much more passes none of ``rows``. The quick look before every reservation.
+
+        What costs nothing passes no limit of money, however much of that is used.
+        """
+        if self._sums is not None:
+            return False  # a rolling window is looked at more closely
+        if not self._starts[0] - _JUMP <= now < self._next_end:
+            self.advance(now)
+        count, bases = self.count, self._bases
+        for place, most_requests, most_tokens, most_nanos in rows:
+            base = bases[place]
+            if (
+                (most_requests is not None and count[0] - base[0] + requests > most_requests)
+                or (most_tokens is not None and count[1] - base[1] + tokens > most_tokens)
+                or (most_nanos is not None and nanos and count[2] - base[2] + nanos > most_nanos)
+            ):
+                return False
+        return True
+
     def end_of(self, place: int, now: float) -> float:
         """When that window ends, or its oldest amount leaves it. UTC epoch seconds."""
         if self._sums is not None:
@@ -139,9 +161,12 @@ class Account:
 
     def reserve(self, now: float, amounts: Used) -> None:
         """Set ``amounts`` aside."""
-        self.advance(now)
-        self.count = plus(self.count, amounts)
-        self.held = plus(self.held, amounts)
+        if not self._starts[0] - _JUMP <= now < self._next_end:
+            self.advance(now)
+        requests, tokens, nanos = amounts
+        count, held = self.count, self.held
+        self.count = (count[0] + requests, count[1] + tokens, count[2] + nanos)
+        self.held = (held[0] + requests, held[1] + tokens, held[2] + nanos)
         self.in_flight += 1
         self.last_request = now
         self.version += 1
@@ -151,15 +176,22 @@ class Account:
 
     def settle(self, since: float, now: float, reserved: Used, amounts: Used) -> None:
         """Replace what was reserved at ``since`` by what was used: it counts in the windows of that moment."""
-        self.advance(now)
-        self.count = plus(self.count, minus(amounts, reserved))
-        self.held = minus(self.held, reserved)
+        if not self._starts[0] - _JUMP <= now < self._next_end:
+            self.advance(now)
+        requests, tokens, nanos = reserved
+        count, held = self.count, self.held
+        self.count = (
+            count[0] + amounts[0] - requests,
+            count[1] + amounts[1] - tokens,
+            count[2] + amounts[2] - nanos,
+        )
+        self.held = (held[0] - requests, held[1] - tokens, held[2] - nanos)
         self.in_flight -= 1
         self.version += 1
         if self._sums is not None:
             for sliding in self._sums:
                 sliding.add(since, minus(amounts, reserved))
-        else:
+        elif since < self._starts[0]:  # the minute is the last to begin
             for place, start in enumerate(self._starts):
                 if since < start:
                     self._bases[place] = plus(self._bases[place], amounts)

@@ -8,7 +8,7 @@ import attrs
 
 from ..interfaces.ledger import Line
 from ..limits import NO_LIMITS, AccountLimits
-from .accounts import NANO, PLACES, Account, Used, plus
+from .accounts import NANO, PLACES, Account, Row, Used, plus
 from .windows import KINDS, ROLLING_SECONDS, SLOTS, window_at
 
 CLOCK_SKEW = 5
@@ -32,11 +32,15 @@ class LimitReached:
 class Allowance:
     """How much of an account may be used; where it is limited, what the shared ledger is asked."""
 
-    __slots__ = ("_concurrent_line", "_lines", "_lines_until", "_rows", "account", "is_kept", "limits")
+    __slots__ = ("_limits", "_lines", "_lines_until", "_per_request", "_rows", "account", "is_kept", "limits")
 
     def __init__(self, account: Account, limits: AccountLimits = NO_LIMITS) -> None:
         self.account = account
         self.limits = limits
+        self._limits: tuple[Row, ...] = tuple(
+            (PLACES[limit.window], limit.requests, limit.tokens, _nanos(limit.cost)) for limit in limits.windows
+        )
+        self._per_request = _nanos(limits.per_request)
         self._rows = tuple(
             (PLACES[limit.window], limit.window, limit.requests, limit.tokens, _nanos(limit.cost))
             for limit in limits.windows
@@ -52,7 +56,14 @@ class Allowance:
         ``share`` is how much of what the shared ledger last knew to be left this process may use by itself.
         """
         limits = self.limits
-        if limits.per_request is not None and nanos > int(limits.per_request * NANO):
+        if (
+            share >= 1.0
+            and (self._per_request is None or nanos <= self._per_request)
+            and (limits.concurrent is None or self.account.in_flight < limits.concurrent)
+            and self.account.fits(self._limits, 1, tokens, nanos, now)
+        ):
+            return None
+        if self._per_request is not None and nanos > self._per_request:
             spent = Decimal(nanos) / NANO
             reason = f"budget of {limits.per_request} USD per request ({spent:.6f} USD expected)"
             return self._reached(reason, now, is_budget=True)

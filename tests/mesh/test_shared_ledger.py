@@ -7,8 +7,10 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from meshes import ask, config
@@ -220,3 +222,33 @@ def test_an_alert_fires_once_for_all_replicas(replica):
     for mesh in meshes:
         mesh.shutdown()
     assert len(alerts) == 1
+
+
+def test_replicas_whose_clocks_are_two_seconds_apart_fill_each_window_once(replica):
+    early, late = (replica(quota={"requests_per_minute": 10}) for _ in range(2))
+    boundary = (early.clock.now() // 60 + 2) * 60
+    for mesh, moment in ((early, boundary - 10), (late, boundary - 12)):
+        mesh.upstream.clock.advance(moment - mesh.clock.now())
+    assert served(early, 6) == 6
+    early.upstream.clock.advance(11)  # in the next minute already
+    late.upstream.clock.advance(11)  # not yet
+    assert served(late, 20) == 4, "four were left of the minute that only the other one has left"
+    assert served(early, 7) == 7
+    late.upstream.clock.advance(2)
+    assert served(late, 20) == 3
+    assert served(early, 5) == 0
+
+
+def test_a_day_of_the_providers_time_zone_begins_for_all_replicas_at_once(replica):
+    """On a night that daylight saving makes an hour longer."""
+    meshes = [replica(quota={"requests_per_day": 5, "timezone": "Europe/Berlin"}) for _ in range(2)]
+    midnight = datetime(2026, 10, 26, tzinfo=ZoneInfo("Europe/Berlin")).timestamp()  # the day before has 25 hours
+    for mesh in meshes:
+        mesh.upstream.clock.advance(midnight - 24.5 * 3600 - mesh.clock.now())
+    assert (served(meshes[0], 3), served(meshes[1], 9)) == (3, 2)
+    for mesh in meshes:
+        mesh.upstream.clock.advance(24 * 3600)
+    assert (served(meshes[0], 1), served(meshes[1], 1)) == (0, 0), "half an hour of that day is left"
+    for mesh in meshes:
+        mesh.upstream.clock.advance(3600)
+    assert (served(meshes[1], 3), served(meshes[0], 9)) == (3, 2)
