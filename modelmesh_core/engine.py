@@ -20,7 +20,7 @@ from .errors import ConfigurationError, Problem
 from .execution import ProviderService, RetryPolicy, Router
 from .execution.accounting import Accounting, Observe
 from .execution.prober import Prober
-from .interfaces.provider import CatalogueModel, ProviderConnector, ProviderSettings
+from .interfaces.provider import CatalogueModel, Provider, ProviderConnector, ProviderSettings
 from .limits import BudgetSettings, OnExceeded, QuotaSettings
 from .pools import CapabilityPool, Emit
 from .registry import ConnectorRegistry, HookRelay
@@ -28,6 +28,7 @@ from .rotation import RotationPolicy
 from .routing import CapabilityResolver, DeliveryFilter, RequirementFilter, RoutingPipeline, StateFilter
 from .routing.stages import FirstCandidate, PoolSelection, SelectorStage
 from .routing.unlisted import UNLISTED, UnlistedModels, UnlistedPool
+from .secrets import SecretRenewal
 from .settings import PoolSettings
 from .state.allowances import Allowance
 from .state.models import LiveStates
@@ -65,6 +66,8 @@ class Surroundings:
     observe: Observe
     environ: Mapping[str, str] = os.environ
     make_transport: MakeTransport = create_transport
+    secrets: SecretRenewal | None = None
+    """Of the engine's own configuration."""
 
 
 @attrs.frozen
@@ -95,7 +98,13 @@ class Engine:
         """Close every provider. The router must have nothing in flight."""
         for service in self.providers.values():
             await service.aclose()
-            service.provider.close()
+
+    async def renew_secrets(self) -> None:
+        """Ask the secret stores again; a provider that was refused is back if it has new ones."""
+        for service in self.providers.values():
+            if await service.renew() and not service.state.auth_valid:
+                with self.router.states.lock:
+                    self.router.accounting.provider_recovered(service)
 
 
 def build_engine(config: MeshConfig, around: Surroundings, step: Step) -> Engine:
@@ -205,10 +214,25 @@ def _askable(model: ModelDefinition, service: ProviderService | None) -> ModelDe
 def _provider_service(
     entry: ProviderConfig, connector: ProviderConnector, engine: str, around: Surroundings
 ) -> ProviderService:
+    provider = _provider(entry, connector, around.environ)
+    options = TransportOptions(
+        max_connections=entry.max_connections, proxy_url=entry.proxy_url.reveal() if entry.proxy_url else None
+    )
+    transport = around.make_transport(engine, options, around.clock)
+    timeouts: HttpTimeouts = entry.timeout
+    service = ProviderService(entry.name, connector.id, provider, transport, timeouts, around.clock)
+    if around.secrets is not None:
+        service.secrets = around.secrets.of(
+            entry.name, lambda renewed: service.replace(_provider(renewed, connector, around.environ))
+        )
+    return service
+
+
+def _provider(entry: ProviderConfig, connector: ProviderConnector, environ: Mapping[str, str]) -> Provider:
     api_key = entry.api_key
     environment = connector.environment
     if api_key is None and environment is not None:
-        found = next((around.environ[name] for name in environment.api_key if around.environ.get(name)), None)
+        found = next((environ[name] for name in environment.api_key if environ.get(name)), None)
         api_key = Secret(found) if found else None
     if api_key is None and connector.requires_api_key:
         names = " or ".join(environment.api_key) if environment is not None else "its variable"
@@ -218,20 +242,14 @@ def _provider_service(
         )
     base_url = entry.base_url
     if base_url is None and environment is not None:
-        base_url = next((around.environ[name] for name in environment.base_url if around.environ.get(name)), None)
+        base_url = next((environ[name] for name in environment.base_url if environ.get(name)), None)
     settings = ProviderSettings(
         entry.name, api_key, base_url or connector.default_base_url, dict(entry.headers), entry.options
     )
     try:
-        provider = connector.create(settings)
+        return connector.create(settings)
     except ValueError as error:
         raise ConfigurationError([Problem(str(error), ("providers", entry.name))]) from error
-    options = TransportOptions(
-        max_connections=entry.max_connections, proxy_url=entry.proxy_url.reveal() if entry.proxy_url else None
-    )
-    transport = around.make_transport(engine, options, around.clock)
-    timeouts: HttpTimeouts = entry.timeout
-    return ProviderService(entry.name, connector.id, provider, transport, timeouts, around.clock)
 
 
 # --- pools -----------------------------------------------------------------------------------------------------------

@@ -29,8 +29,9 @@ from .keys import KeyRing
 from .observability.present import mesh_entries
 from .observability.service import Observability
 from .registry import ConnectorRegistry
-from .secrets import SecretResolver, fill_environment, fill_references
+from .secrets import SecretRenewal, SecretResolver, fill_environment
 from .sharing import Sharing
+from .state.documents import Documents
 from .state.forecast import LimitUsage
 from .state.ledger import Alert
 from .state.manager import StateManager
@@ -104,7 +105,7 @@ class ModelMesh:
         self._observability = Observability(self._clock, self._registry, self._present)
         self._engine: Engine | None = None
         self._state: StateManager | None = None
-        self._secrets: SecretResolver | None = None
+        self._secrets: SecretRenewal | None = None
         self._restored: Mapping[str, Any] = {}
         self._clients: dict[str, Any] = {}
         self._tasks: list[asyncio.Task[None]] = []
@@ -166,13 +167,13 @@ class ModelMesh:
         return self
 
     def _start(self) -> None:
-        config = self._prepare(self._source)
+        config, self._secrets = self._prepare(self._source)
         with self._step("load persisted state"):
             self._state = self._state_manager(config)
             self._restored = self._background.run(self._state.load()) or {}
             self._sharing = self._share(config, self._state)
             self._states.restore(self._restored)
-        engine = build_engine(config, self._surroundings(), self._step)
+        engine = build_engine(config, self._surroundings(self._secrets), self._step)
         engine.restore(self._restored.get("pools", {}))
         self._engine = engine
         with self._step("start observability"):
@@ -195,8 +196,9 @@ class ModelMesh:
         self.startup.append((name, seconds))
         logger.debug("step %d of %d, %s: %.1f ms", STEPS.index(name) + 1, len(STEPS), name, seconds * 1000)
 
-    def _prepare(self, source: Source | None) -> MeshConfig:
-        """Steps 1 to 3: a configuration whose connectors are known and whose references are resolved."""
+    def _prepare(self, source: Source | None) -> tuple[MeshConfig, SecretRenewal]:
+        """Steps 1 to 3: a configuration whose connectors are known and whose references are resolved, and the stores
+        that resolved them."""
         with self._step("parse the configuration"):
             config = self._parse(source)
         with self._step("register connectors"):
@@ -208,13 +210,18 @@ class ModelMesh:
             for store_id in section.store:
                 connector = self._registry.connector(SecretStoreConnector, store_id)
                 stores.append((connector.id, connector.create(section.options.get(store_id))))
-            self._secrets = SecretResolver(
+            resolver = SecretResolver(
                 stores,
                 self._clock,
                 cache_ttl=config.secrets.cache_ttl,
                 cache_enabled=config.secrets.cache_enabled,
             )
-            return self._background.run(fill_references(config, self._secrets, self._environ))
+            secrets = SecretRenewal(config, resolver, self._environ, self._clock, self._background.submit)
+            try:
+                return self._background.run(secrets.fill()), secrets
+            except BaseException:
+                self._background.run(secrets.close())
+                raise
 
     def _parse(self, source: Source | None) -> MeshConfig:
         if isinstance(source, MeshConfig):
@@ -239,6 +246,11 @@ class ModelMesh:
             policy=policy or "periodic",
             interval=interval,
             read_only=self._read_only,
+            documents=Documents(storage.format, storage.compression, storage.encryption.passphrase),
+            locks=storage.locking.enabled,
+            lease=storage.locking.lease,
+            lock_timeout=storage.locking.timeout,
+            retry_interval=storage.locking.retry_interval,
         )
 
     def _share(self, config: MeshConfig, state: StateManager) -> Sharing:
@@ -261,7 +273,7 @@ class ModelMesh:
             },
         )
 
-    def _surroundings(self) -> Surroundings:
+    def _surroundings(self, secrets: SecretRenewal) -> Surroundings:
         return Surroundings(
             self._registry,
             self._states,
@@ -271,6 +283,7 @@ class ModelMesh:
             self._observe,
             self._environ,
             self._make_transport,
+            secrets,
         )
 
     def _emit(self, name: str, data: Mapping[str, Any]) -> None:
@@ -301,7 +314,10 @@ class ModelMesh:
         if self._sharing is not None:
             await self._sharing.start(self._running())
         self._observability.start()
-        self._tasks = [asyncio.create_task(self._keep_house(), name="modelmesh housekeeping")]
+        self._tasks = [
+            asyncio.create_task(self._keep_house(), name="modelmesh housekeeping"),
+            asyncio.create_task(self._renew_secrets(), name="modelmesh secrets"),
+        ]
 
     async def _keep_house(self) -> None:
         """Let deadlines take effect, and probe, also when no traffic comes."""
@@ -319,6 +335,17 @@ class ModelMesh:
                 logger.exception("housekeeping failed, and goes on")
             await asyncio.sleep(HOUSEKEEPING_SECONDS)
 
+    async def _renew_secrets(self) -> None:
+        """Pick up secrets that have changed. A task of its own: a store may take its time."""
+        while True:
+            await asyncio.sleep(HOUSEKEEPING_SECONDS)
+            engine = self._engine
+            if engine is not None and self._secrets is not None and self._secrets.is_due():
+                try:
+                    await engine.renew_secrets()
+                except Exception:
+                    logger.exception("renewing secrets failed, and goes on")
+
     def reload_config(self, config: Source | None = None) -> None:
         """Build the mesh of ``config`` (by default: the same file, read again) and swap it in, in one step.
 
@@ -327,7 +354,24 @@ class ModelMesh:
         """
         old = self._running()
         source = self._source if config is None else config
-        resolved = self._prepare(source)
+        resolved, secrets = self._prepare(source)
+        try:
+            new = self._rebuilt(resolved, secrets, old)
+        except BaseException:
+            self._background.run(secrets.close())
+            raise
+        with self._states.lock:
+            new.restore(old.export())
+            self._engine = new
+            self._source = source
+            old_secrets, self._secrets = self._secrets, secrets
+        if resolved.observability != old.config.observability:
+            self._background.run(self._observability.replace(resolved.observability))
+        new.router.propagates = self._observability.propagates
+        self._emit("config_reloaded", {"pools": sorted(new.pools), "providers": sorted(new.providers)})
+        self._background.submit(_drain(old, old_secrets, self._clock))
+
+    def _rebuilt(self, resolved: MeshConfig, secrets: SecretRenewal, old: Engine) -> Engine:
         if (resolved.storage.connector, resolved.storage.sync_policy) != (
             old.config.storage.connector,
             old.config.storage.sync_policy,
@@ -335,16 +379,7 @@ class ModelMesh:
             raise ConfigurationError("storage cannot change while the mesh runs.", hint="Restart it instead.")
         if self._sharing is not None:
             self._background.run(self._sharing.load_keys(resolved))
-        new = build_engine(resolved, self._surroundings(), self._step)
-        with self._states.lock:
-            new.restore(old.export())
-            self._engine = new
-            self._source = source
-        if resolved.observability != old.config.observability:
-            self._background.run(self._observability.replace(resolved.observability))
-        new.router.propagates = self._observability.propagates
-        self._emit("config_reloaded", {"pools": sorted(new.pools), "providers": sorted(new.providers)})
-        self._background.submit(_drain(old, self._clock))
+        return build_engine(resolved, self._surroundings(secrets), self._step)
 
     def shutdown(self) -> None:
         """Stop background services, save state, flush observability, close connections. Idempotent."""
@@ -486,9 +521,11 @@ class ModelMesh:
         Path(path).write_text(to_yaml(self._running().config), encoding="utf-8")
 
 
-async def _drain(engine: Engine, clock: Clock) -> None:
+async def _drain(engine: Engine, secrets: SecretRenewal | None, clock: Clock) -> None:
     """Close an old engine once its last request has ended."""
     deadline = clock.monotonic() + max((p.settings.deadline for p in engine.pools.values()), default=DRAIN_SECONDS)
     while engine.router.in_flight and clock.monotonic() < deadline:  # noqa: ASYNC110  (polled once, after a reload)
         await asyncio.sleep(0.05)
     await engine.aclose()
+    if secrets is not None:
+        await secrets.close()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 MEANINGS: Mapping[str, str] = {
-    "SecretsConfig.cache_ttl": "How long a secret that was found is remembered.",
     "SecretsConfig.cache_enabled": "Whether it is remembered at all.",
     "ProviderConfig.enabled": "`false` takes the provider and its models out, and leaves the entry in the file.",
     "ProviderConfig.base_url": "Where the API begins. Left out: the connector's variable, else the vendor's own.",
@@ -71,7 +70,6 @@ MEANINGS: Mapping[str, str] = {
     "RetrySettings.max_delay": "The longest wait; where a provider asks for more, another model is asked.",
     "RetrySettings.honor_retry_after": "Wait as long as the provider says.",
     "StorageConfig.sync_policy": "When it is saved: see [state](state.md). `periodic` where a connector is named.",
-    "StorageConfig.format": "How it is written.",
     "RequestLogConfig.level": "How much each record says: see [observability](observability.md).",
     "StatisticsConfig.flush_interval": "How often the running totals are sent.",
     "ConnectorPackage.sha256": "The file's own SHA-256. Another file is refused.",

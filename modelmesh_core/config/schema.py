@@ -116,6 +116,28 @@ class ModelConfig:
 
 
 @attrs.frozen
+class EncryptionConfig:
+    """Encryption of the saved state: AES-256-GCM."""
+
+    passphrase: Secret | None = None
+    """The key is made of it. None: the state is kept in clear."""
+
+
+@attrs.frozen
+class LockingConfig:
+    """Whether a save waits for other processes that share the storage."""
+
+    enabled: bool = False
+    """Take a lease before each save. Saves are atomic without it; with it they come one after the other."""
+    timeout: Duration = 30.0
+    """How long a save waits for the lease before it fails."""
+    retry_interval: Duration = 1.0
+    """How often it is asked for meanwhile."""
+    lease: Duration = 30.0
+    """After which the lease of a process that died is free."""
+
+
+@attrs.frozen
 class StorageConfig:
     """Where state outlives the process."""
 
@@ -124,7 +146,12 @@ class StorageConfig:
     sync_policy: Literal["in-memory", "sync-on-boundary", "periodic", "immediate"] | None = None
     sync_interval: Duration = 300.0
     """For ``periodic``."""
-    format: Literal["json"] = "json"
+    format: Literal["json", "msgpack"] = "json"
+    """Of the saved state."""
+    compression: Literal["none", "gzip"] = "none"
+    """Of the saved state."""
+    encryption: EncryptionConfig = EncryptionConfig()
+    locking: LockingConfig = LockingConfig()
     on_storage_failure: Literal["local-share", "deny", "allow"] = "local-share"
     """What limits and budgets do while the storage is out of reach: each process goes on within its share of what was
     left; what they bind is refused; or each process keeps them by itself."""

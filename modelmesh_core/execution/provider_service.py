@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Generator, Iterable, Mapping, Sequence
-from typing import Any, Protocol, cast
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable, Mapping, Sequence
+from typing import Any, Protocol, TypeVar, cast
 
 import attrs
 
@@ -22,6 +23,7 @@ from ..values import Clock
 from ..wire.http import ByteStream, HttpRequest, HttpResponse, HttpTimeouts
 from ..wire.messages import Headroom, Reply, StreamEvent
 
+T = TypeVar("T")
 BEGINNING = 80
 """Bytes of a body that is no stream, as they are shown."""
 MAX_SKIPPED = 1
@@ -59,6 +61,19 @@ class EventSource(Protocol):
     async def aclose(self) -> None: ...
 
 
+class Secrets(Protocol):
+    """What a provider was made with, where that can change while it runs."""
+
+    @property
+    def looks(self) -> int:
+        """How often the stores were asked again so far."""
+        ...
+
+    async def look(self, looks: int) -> None:
+        """Ask them again, unless they were since ``looks``; a changed secret replaces the service's provider."""
+        ...
+
+
 class ProviderService:
     """A provider account: its connector's provider, its transport, its limits on time, its state."""
 
@@ -74,21 +89,57 @@ class ProviderService:
         self.name = name
         self.connector_id = connector_id
         self.provider = provider
+        self.secrets: Secrets | None = None
         self.state = ProviderState()
+        self._replaced: list[Provider] = []
         self._transport = transport
         self._timeouts = timeouts
         self._clock = clock
 
+    def replace(self, provider: Provider) -> None:
+        """Ask ``provider`` from now on. Calls under way end with the one that they began with."""
+        self._replaced.append(self.provider)
+        self.provider = provider
+
+    async def renew(self) -> bool:
+        """Ask the secret stores again. Whether a secret has changed, and is in use now."""
+        before, secrets = self.provider, self.secrets
+        if secrets is not None:
+            await secrets.look(secrets.looks)
+        return self.provider is not before
+
     async def execute(self, call: ProviderCall, remaining: float) -> Reply | EventSource:
         """One attempt, of at most ``remaining`` seconds. A streamed call gives an EventSource, which must be closed.
 
-        Raises ProviderError, whatever the connector does.
+        Where the account is refused, the secret stores are asked again, and so is the provider if they have something
+        new. Raises ProviderError, whatever the connector does.
         """
+        return await self._allowed(lambda provider, left: self._executed(provider, call, left), remaining)
+
+    async def _allowed(self, ask: Callable[[Provider, float], Awaitable[T]], remaining: float) -> T:
+        """What ``ask`` gives; it is called once more if the account was refused and its secrets have changed."""
+        provider, secrets = self.provider, self.secrets
+        looks = secrets.looks if secrets is not None else 0
+        deadline = self._clock.monotonic() + remaining
         try:
-            if isinstance(self.provider, InProcessProvider):
-                return await self._in_process(self.provider, call, remaining)
-            if isinstance(self.provider, HttpProvider):
-                return await self._drive(self.provider.execute(call), remaining, call.trace_headers)
+            return await ask(provider, remaining)
+        except ProviderError as error:
+            if secrets is None or error.failure.kind is not FailureKind.AUTHENTICATION:
+                raise
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(deadline - self._clock.monotonic()):
+                    await secrets.look(looks)
+            left = deadline - self._clock.monotonic()
+            if self.provider is provider or left <= 0:
+                raise
+        return await ask(self.provider, left)
+
+    async def _executed(self, provider: Provider, call: ProviderCall, remaining: float) -> Reply | EventSource:
+        try:
+            if isinstance(provider, InProcessProvider):
+                return await self._in_process(provider, call, remaining)
+            if isinstance(provider, HttpProvider):
+                return await self._drive(provider.execute(call), remaining, call.trace_headers)
         except ProviderError:
             raise
         except Exception as error:
@@ -98,7 +149,7 @@ class ProviderService:
                     f"connector {self.connector_id} failed on what {self.name} sent: {type(error).__name__}: {error}",
                 )
             ) from error
-        raise TypeError(f"{type(self.provider).__name__} is neither an HttpProvider nor an InProcessProvider")
+        raise TypeError(f"{type(provider).__name__} is neither an HttpProvider nor an InProcessProvider")
 
     async def _in_process(
         self, provider: InProcessProvider, call: ProviderCall, remaining: float
@@ -163,16 +214,24 @@ class ProviderService:
 
     async def get_models(self, remaining: float = 10.0) -> Sequence[CatalogueModel]:
         """What the account lists, by its free listing call. Raises ProviderError or NotImplementedError."""
-        if isinstance(self.provider, HttpProvider):
-            return cast(Sequence[CatalogueModel], await self._drive(self.provider.list_models(), remaining))
-        return ()
+
+        async def ask(provider: Provider, left: float) -> Sequence[CatalogueModel]:
+            if isinstance(provider, HttpProvider):
+                return cast(Sequence[CatalogueModel], await self._drive(provider.list_models(), left))
+            return ()
+
+        return await self._allowed(ask, remaining)
 
     async def get_health(self, remaining: float = 10.0) -> None:
         """Ask the account whether it works, by its cheapest call. Raises ProviderError if it does not."""
-        if isinstance(self.provider, HttpProvider):
-            await self._drive(self.provider.check_health(), remaining)
-        elif isinstance(self.provider, InProcessProvider):
-            await self.provider.check_health()
+
+        async def ask(provider: Provider, left: float) -> None:
+            if isinstance(provider, HttpProvider):
+                await self._drive(provider.check_health(), left)
+            elif isinstance(provider, InProcessProvider):
+                await provider.check_health()
+
+        await self._allowed(ask, remaining)
 
     def is_available(self) -> bool:
         return self.state.available and self.state.auth_valid
@@ -187,6 +246,8 @@ class ProviderService:
 
     async def aclose(self) -> None:
         await self._transport.aclose()
+        for provider in (*self._replaced, self.provider):
+            provider.close()
 
 
 def _too_slow(seconds: float) -> ProviderError:

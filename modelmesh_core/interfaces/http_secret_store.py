@@ -99,7 +99,7 @@ class HttpSecretStore(SecretStore):
 
     def refusal(self, response: HttpResponse, what: str) -> ModelMeshError:
         """The error for ``response``."""
-        reason = self._cleaned(self.reason(response))
+        reason = self.cleaned(self.reason(response))
         told = f"HTTP {response.status}{f': {reason}' if reason else ''}"
         hint = self.refused_hint if response.status in (400, 401, 403) else None
         return ModelMeshError(f"{self.service} could not {what}: {told.rstrip('.')}.", hint=hint)
@@ -162,7 +162,8 @@ class HttpSecretStore(SecretStore):
                 ) from None
         return httpx.AsyncClient(verify=trust, timeout=options.timeout, follow_redirects=False)
 
-    def _cleaned(self, text: str) -> str:
+    def cleaned(self, text: str) -> str:
+        """``text`` on one line, not too long, and without what is confidential."""
         for secret in self.confidential():
             if secret:
                 text = text.replace(secret.reveal(), "***")

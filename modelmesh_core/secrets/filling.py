@@ -26,6 +26,14 @@ async def fill_references(
     ``secrets.fail_on_missing`` is false: the key that holds it then counts as left out. With ``sections`` only what
     these top-level keys hold is filled in.
     """
+    values = await find_values(config, resolver, environ, sections=sections)
+    return config.resolve(values, partial=bool(sections))
+
+
+async def find_values(
+    config: MeshConfig, resolver: SecretResolver, environ: Mapping[str, str], *, sections: Collection[str] = ()
+) -> dict[str, Secret]:
+    """``SecretReference.key`` → value, for every reference that has one. Raises as ``fill_references`` does."""
     references = [found for found in config.references() if not sections or found.path[0] in sections]
     values: dict[str, Secret] = {}
     missing: list[str] = []
@@ -43,7 +51,7 @@ async def fill_references(
             hint=f"env: set the variable. secrets: asked {', '.join(resolver.store_ids)}; `modelmesh secrets set NAME` "
             "stores one.",
         )
-    return config.resolve(values, partial=bool(sections))
+    return values
 
 
 async def value_of(

@@ -4,41 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any
-
-import attrs
 
 from ..config import MeshConfig, SecretReference
 from ..config.schema import ProviderConfig
 from ..errors import ModelMeshError
-from ..interfaces.provider import Provider
 from ..values import Clock, Secret
-from .filling import value_of
+from .filling import find_values, value_of
 from .resolver import SecretResolver
 
 logger = logging.getLogger("modelmesh.secrets")
 
-MakeProvider = Callable[[ProviderConfig], Provider]
-RunOnLoop = Callable[[Coroutine[Any, Any, Any]], "Future[Any]"]
-_TRANSPORT_KEYS = frozenset({"proxy_url"})
-"""Keys of a provider that belong to its connections: they are read at start and at a reload."""
-
-
-@attrs.define
-class _Known:
-    """A provider's references, and the values that its present Provider was made with."""
-
-    references: tuple[SecretReference, ...]
-    made_with: dict[str, Secret | None]
-    looks: int = 0
-    """Begun so far."""
-    lock: asyncio.Lock = attrs.field(factory=asyncio.Lock)
+Put = Callable[[ProviderConfig], None]
+"""Makes a provider anew, by the entry as it is now, and puts it in the place of the old one."""
+RunOnLoop = Callable[[Coroutine[Any, Any, None]], "Future[None]"]
+_OF_CONNECTIONS = frozenset({"proxy_url"})
+"""Keys of a provider that its open connections depend on: they are read at start and at a reload."""
 
 
 class SecretRenewal:
-    """Notices that a provider's secrets have changed, and makes the provider anew.
+    """Notices that providers' secrets have changed: in a round every ``cache_ttl``, and when one was refused.
 
     Stores are asked on the mesh's own loop, where they were opened, whoever wants to know: ``run`` brings work there.
     A store that cannot be asked, and a secret that is gone, change nothing: the provider keeps what it has.
@@ -52,53 +39,34 @@ class SecretRenewal:
         clock: Clock,
         run: RunOnLoop,
     ) -> None:
+        """``config`` is not filled in yet."""
         self._config = config
         self._resolver = resolver
         self._environ = environ
         self._clock = clock
         self._run = run
-        self._known: dict[str, _Known] = {}
-        self._round_at = clock.monotonic() + config.secrets.cache_ttl
         self._values: dict[str, Secret] = {}
+        self._round_at = clock.monotonic() + config.secrets.cache_ttl
 
     async def fill(self) -> MeshConfig:
         """The configuration with every reference filled in. Raises as ``fill_references`` does."""
-        from .filling import fill_references
+        self._values = await find_values(self._config, self._resolver, self._environ)
+        return self._config.resolve(self._values)
 
-        filled = await fill_references(self._config, self._resolver, self._environ)
-        if self._config.secrets.reload_on_rotation:
-            await self._remember()
-        return filled
-
-    async def _remember(self) -> None:
-        """Note which provider holds which references, and their present values."""
-        found: dict[str, list[SecretReference]] = {}
-        for reference in self._config.references():
-            path = reference.path
-            if len(path) > 2 and path[0] == "providers" and path[2] not in _TRANSPORT_KEYS:
-                found.setdefault(str(path[1]), []).append(reference)
-        for name, references in found.items():
-            values = {one.key: await value_of(one, self._resolver, self._environ) for one in references}
-            self._known[name] = _Known(tuple(references), values)
-
-    def looks(self, provider: str) -> int:
-        """How often the stores were asked for this provider's secrets since the mesh started."""
-        known = self._known.get(provider)
-        return known.looks if known is not None else 0
-
-    async def renewed(self, provider: str, looks: int, make: MakeProvider) -> Provider | None:
-        """The provider with what the stores say now; None if that is what it has.
-
-        ``looks`` is what ``looks`` said before the call that failed: of many that fail at once, one asks.
-        """
-        known = self._known.get(provider)
-        if known is None:
+    def of(self, provider: str, put: Put) -> ProviderSecrets | None:
+        """The secrets of one entry of ``providers``; None if it has none that could change while the mesh runs."""
+        if not self._config.secrets.reload_on_rotation:
             return None
-        return await asyncio.wrap_future(self._run(self._look(provider, known, looks, make)))
+        references = [
+            found
+            for found in self._config.references()
+            if found.path[:2] == ("providers", provider) and found.path[2] not in _OF_CONNECTIONS
+        ]
+        return ProviderSecrets(provider, references, self, put) if references else None
 
     def is_due(self) -> bool:
         """Whether ``cache_ttl`` has passed since the last round; if so, the next one is counted from now."""
-        if not self._known or self._clock.monotonic() < self._round_at:
+        if self._clock.monotonic() < self._round_at:
             return False
         self._round_at = self._clock.monotonic() + self._config.secrets.cache_ttl
         return True
@@ -106,32 +74,60 @@ class SecretRenewal:
     async def close(self) -> None:
         await self._resolver.close()
 
-    # --- on the mesh's own loop --------------------------------------------------------------------------------------
+    async def on_own_loop(self, work: Coroutine[Any, Any, None]) -> None:
+        """Wait for ``work`` there. Giving up the wait leaves the work going on: others wait for it too."""
+        await asyncio.shield(asyncio.wrap_future(self._run(work)))
 
-    async def _look(self, provider: str, known: _Known, looks: int, make: MakeProvider) -> Provider | None:
-        async with known.lock:
-            if known.looks != looks:
-                return None  # asked since, by somebody else
-            known.looks += 1
+    async def ask(self, references: Sequence[SecretReference]) -> dict[str, Secret]:
+        """Key → value in the stores now, of the references that have one. Raises ModelMeshError."""
+        unique = {one.key: one for one in references}
+        values = await asyncio.gather(
+            *(value_of(one, self._resolver, self._environ, fresh=True) for one in unique.values())
+        )
+        return {key: value for key, value in zip(unique, values, strict=True) if value is not None}
+
+    def known(self, references: Sequence[SecretReference]) -> dict[str, Secret]:
+        """Key → value as it was when the configuration was filled in."""
+        return {one.key: self._values[one.key] for one in references if one.key in self._values}
+
+    def entry(self, provider: str, values: Mapping[str, Secret]) -> ProviderConfig:
+        """The entry of ``provider`` with ``values`` in the place of its references."""
+        return self._config.resolve({**self._values, **values}).providers[provider]
+
+
+class ProviderSecrets:
+    """The references in one provider's entry, and the values that the provider was made with."""
+
+    def __init__(self, provider: str, references: Sequence[SecretReference], renewal: SecretRenewal, put: Put) -> None:
+        self._provider = provider
+        self._references = references
+        self._renewal = renewal
+        self._put = put
+        self._made_with = renewal.known(references)
+        self._lock = asyncio.Lock()
+        self.looks = 0
+        """Begun so far."""
+
+    async def look(self, looks: int) -> None:
+        """Ask the stores again, and put the provider in place anew if they say something else.
+
+        ``looks`` is what that was when the call that was refused began: of many that are refused at once, one asks.
+        """
+        await self._renewal.on_own_loop(self._look(looks))
+
+    async def _look(self, looks: int) -> None:
+        async with self._lock:
+            if self.looks != looks:
+                return
+            self.looks += 1
             try:
-                values = {**known.made_with, **await self._ask(known.references)}
-                if values == known.made_with:
-                    return None
-                made = make(self._entry(provider, values))
+                values = {**self._made_with, **await self._renewal.ask(self._references)}
+                if values == self._made_with:
+                    return
+                self._put(self._renewal.entry(self._provider, values))
             except Exception as error:  # the provider goes on with what it has, and its own error is told
                 told = error if isinstance(error, ModelMeshError) else type(error).__name__
-                logger.warning("provider %s keeps its secrets: the new ones cannot be had: %s", provider, told)
-                return None
-            known.made_with = values
-            logger.info("provider %s has new secrets", provider)
-            return made
-
-    async def _ask(self, references: Iterable[SecretReference]) -> dict[str, Secret | None]:
-        """Key → value of those that have one."""
-        unique = {one.key: one for one in references}.values()
-        values = await asyncio.gather(*(value_of(one, self._resolver, self._environ, fresh=True) for one in unique))
-        return {one.key: value for one, value in zip(unique, values, strict=True) if value is not None}
-
-    def _entry(self, provider: str, values: Mapping[str, Secret | None]) -> ProviderConfig:
-        present = {key: value for key, value in values.items() if value is not None}
-        return self._config.resolve(present, partial=True).providers[provider]
+                logger.warning("provider %s keeps the secrets it has: %s", self._provider, told)
+                return
+            self._made_with = values
+            logger.info("provider %s: its secrets have changed, and the new ones are in use", self._provider)

@@ -15,6 +15,7 @@ import orjson
 from ..errors import ModelMeshError, StorageError
 from ..interfaces.storage import Storage
 from ..values import Clock
+from .documents import Documents
 
 logger = logging.getLogger("modelmesh.state")
 
@@ -52,16 +53,21 @@ class StateManager:
         policy: str = "in-memory",
         interval: float = 300.0,
         read_only: bool = False,
+        documents: Documents | None = None,
+        locks: bool = False,
         lease: float = 30.0,
         lock_timeout: float = 30.0,
         retry_interval: float = 1.0,
     ) -> None:
+        """``documents``: how they are written. ``locks``: whether each save takes a lease first."""
         self._storage = storage
         self._export = export
         self._clock = clock
         self.interval = interval
         """Seconds between two saves."""
         self._read_only = read_only
+        self._documents = documents or Documents()
+        self._locks = locks
         self._lease = lease
         self._lock_timeout = lock_timeout
         self._retry_interval = retry_interval
@@ -92,8 +98,8 @@ class StateManager:
         data = await self._storage.load(KEY)
         if data is None:
             return None
+        saved = self._documents.decode(data, KEY)
         try:
-            saved = orjson.loads(data)
             if saved["format"] != FORMAT:
                 raise ValueError(f"format {saved['format']}")
         except (ValueError, KeyError, TypeError) as error:
@@ -108,18 +114,33 @@ class StateManager:
         """Write the present state, if it differs from what was written last."""
         if not self.keeps_anything or self._read_only:
             return
-        state = orjson.dumps({"format": FORMAT, "state": self._export()})
-        if state == self._saved:
+        state = {"format": FORMAT, "state": self._export()}
+        plain = orjson.dumps(state)
+        if plain == self._saved:
             return
         try:
-            await self._storage.save(KEY, state)
+            await self._write(self._documents.encode(state))
         except ModelMeshError as error:
             self.status.failures += 1
             self.status.last_error = str(error)
             raise
-        self._saved = state
+        self._saved = plain
         self.status.saves += 1
         self.status.last_saved = self._clock.now()
+
+    async def _write(self, document: bytes) -> None:
+        if not self._locks:
+            await self._storage.save(KEY, document)
+            return
+        if not await self.acquire_lock():
+            raise StorageError(
+                f"the state stayed locked by another process for {self._lock_timeout:g} s.",
+                hint="Look for one that hangs; its lease ends by itself.",
+            )
+        try:
+            await self._storage.save(KEY, document)
+        finally:
+            await self.release_lock()
 
     async def sync(self) -> None:
         """Tell that something changed: ``immediate`` saves now, the others in their time."""

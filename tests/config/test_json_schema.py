@@ -50,7 +50,7 @@ BAD = [
     "pools: {embeddings: {models: acme.large}}",
     "storage: {connector: modelmesh.memory.v1, path: x}",
     "storage: {connector: modelmesh.local-file.v1}",
-    "storage: {format: msgpack}",
+    "storage: {format: xml}",
     "secrets: {store: keyring, addres: a}",
     "observability: {routing: {connector: {connector: console, path: x}}}",
     "observability: {tracing: {}}",

@@ -156,9 +156,6 @@ BROKEN = [
     ),
     # not built yet
     ("discovery: {sync: {enabled: true}}\n", "1:1", "discovery is not built yet; remove it."),
-    ("storage: {format: msgpack}\n", "1:11", "format: 'msgpack' is not built yet; use json."),
-    ("storage: {compression: gzip}\n", "1:11", "compression is not built yet; remove it."),
-    ("storage: {encryption: {key: k}}\n", "1:11", "encryption is not built yet; remove it."),
     ("observability: {tracing: {min_severity: info}}\n", "1:17", "tracing is not built yet; remove it."),
     ("providers: {a: {connector: box.local.v1, auth: {method: oauth}}}\n", "1:49", "method: 'oauth' is not built yet"),
     ("providers: {a: {connector: box.local.v1, auth: {key_rotation: 1d}}}\n", "1:49", "key_rotation is not built yet"),

@@ -16,7 +16,7 @@ from .signing import Credentials, signed_headers
 _DEFAULT_REGION = "us-east-1"
 _REGION = re.compile(r"[a-z]{2,8}(?:-[a-z0-9]+)+")
 _HOST = re.compile(r"(?:^|\.)bedrock(?:-runtime)?(?:-fips)?\.([a-z]{2,8}(?:-[a-z0-9]+)+)\.")
-_SUFFIXES = (
+SUFFIXES = (
     ("cn-", "amazonaws.com.cn"),
     ("us-isob-", "sc2s.sgov.gov"),
     ("us-isof-", "csp.hci.ic.gov"),
@@ -85,7 +85,7 @@ def endpoint_of(settings: ProviderSettings, options: BedrockOptions, now: Callab
     place = f"providers.{settings.name}"
     base = _checked_base_url(settings)
     region = _region(place, options, base)
-    suffix = next((suffix for start, suffix in _SUFFIXES if region.startswith(start)), "amazonaws.com")
+    suffix = next((suffix for start, suffix in SUFFIXES if region.startswith(start)), "amazonaws.com")
     runtime = base or f"https://bedrock-runtime.{region}.{suffix}"
     headers = {
         name.lower(): value.reveal() if isinstance(value, Secret) else value for name, value in settings.headers.items()

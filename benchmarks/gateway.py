@@ -1,0 +1,173 @@
+"""`modelmesh serve` beside other gateways: the same work through each in one run, on one core, ratios first.
+
+    python benchmarks/gateway.py
+    python benchmarks/gateway.py --peers modelmesh,bare,smg --work chat,latency --seconds 3
+    python benchmarks/gateway.py --install-peers FOLDER
+
+The gateways have the first core, load and upstream the last. benchmarks/README.md tells what is measured and how.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import sys
+import tempfile
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import report
+from load import Target, chat, latency, streams
+from peers import PEERS, Running, install, running, upstream_for_chat, upstream_for_streams
+from processes import cores
+
+WORK = ("chat", "latency", "streams", "memory", "start")
+LADDER = (8, 16, 32, 64, 128, 256)
+IN_FLIGHT = 32
+ROUNDS = 3
+STARTS = 3
+SLOWDOWN = 1.10
+"""A stream that takes longer than this times its direct duration is held up."""
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    options = _options(words)
+    if options.install_peers is not None:
+        install(options.install_peers.resolve())
+        return 0
+    names, missing = _choose(options.peers)
+    gateways, load = cores()
+    if gateways == load:
+        print("one core only: gateways, load and upstream share it, so the figures say little", file=sys.stderr)
+    os.sched_setaffinity(0, {load})
+    results = report.Results(missing=missing)
+    with tempfile.TemporaryDirectory(prefix="gateway-benchmark-") as place:
+        run = Run(Path(place), gateways, load, options.seconds, results)
+        if {"chat", "latency", "memory"} & options.work:
+            run.calls(names, options.work)
+        if "streams" in options.work:
+            run.streams(names, options.levels)
+        if "start" in options.work:
+            run.starts(names)
+    print(json.dumps(results.as_json(), indent=2) if options.json else report.render(results))
+    return 1 if results.errors.get("modelmesh") else 0
+
+
+class Run:
+    """One comparison: what is measured of each peer goes into ``results``."""
+
+    def __init__(self, folder: Path, gateways: int, load: int, seconds: float, results: report.Results) -> None:
+        self._folder, self._gateways, self._load = folder, gateways, load
+        self._seconds = seconds
+        self._results = results
+
+    def calls(self, names: Iterable[str], work: set[str]) -> None:
+        """Calls that are not streamed: interleaved rounds over peers that all run."""
+        with ExitStack() as stack:
+            port = stack.enter_context(upstream_for_chat(self._folder, self._load))
+            all_running = self._start(stack, names, port)
+            for one in all_running:
+                chat.drive(one.target, IN_FLIGHT, 1)
+            for number in range(ROUNDS):
+                for one in all_running:
+                    self._say(f"round {number + 1} of {ROUNDS}: {one.name}")
+                    if "chat" in work:
+                        self._results.add_chat(one.name, chat.drive(one.target, IN_FLIGHT, self._seconds))
+                    if "latency" in work:
+                        self._results.add_latency(one.name, latency.drive(one.target, self._seconds))
+            for one in all_running:
+                if one.process is not None:
+                    self._results.memory[one.name] = (one.memory_at_start, one.process.memory())
+
+    def streams(self, names: Iterable[str], levels: Sequence[int]) -> None:
+        """More and more streams at once, until the median one is held up."""
+        with ExitStack() as stack:
+            port = stack.enter_context(upstream_for_streams(self._folder, self._load))
+            climbing = self._start(stack, names, port)
+            for one in climbing:
+                streams.drive(one.target, 2)
+            for count in levels:
+                direct = streams.drive(climbing[0].target, count)
+                self._results.add_streams("direct", direct)
+                for one in climbing[1:]:
+                    self._say(f"{count} streams: {one.name}")
+                    measured = streams.drive(one.target, count)
+                    self._results.add_streams(one.name, measured)
+                    if measured.errors or measured.duration > direct.duration * SLOWDOWN:
+                        climbing.remove(one)
+
+    def starts(self, names: Iterable[str]) -> None:
+        """Each started anew, several times."""
+        with upstream_for_chat(self._folder, self._load) as port:
+            for name in names:
+                self._say(f"cold start: {name}")
+                try:
+                    times = [self._start_once(name, port) for _ in range(STARTS)]
+                except RuntimeError as error:
+                    self._results.missing[name] = str(error)
+                    continue
+                self._results.starts[name] = statistics.median(times)
+
+    def _start_once(self, name: str, port: int) -> float:
+        with running(PEERS[name], self._folder, port, self._gateways) as one:
+            return one.ready_after
+
+    def _start(self, stack: ExitStack, names: Iterable[str], port: int) -> list[Running]:
+        """The upstream itself, then the peers. One that does not start is reported and left out."""
+        found = [Running("direct", Target(port, {}), None, 0, 0)]
+        for name in names:
+            self._say(f"starting {name}")
+            try:
+                found.append(stack.enter_context(running(PEERS[name], self._folder, port, self._gateways)))
+            except RuntimeError as error:
+                self._results.missing[name] = str(error)
+        return found
+
+    def _say(self, text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+
+def _choose(wanted: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """(peers that are installed, why the others are left out)."""
+    names: list[str] = []
+    missing: dict[str, str] = {}
+    for name in wanted:
+        if PEERS[name].program() is None:
+            missing[name] = f"not installed ({PEERS[name].install})"
+        else:
+            names.append(name)
+    return names, missing
+
+
+def _options(words: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--peers", type=_list_of(PEERS), default=list(PEERS), help="default: all that are installed")
+    parser.add_argument("--work", type=_list_of(WORK), default=list(WORK), help=f"default: {','.join(WORK)}")
+    parser.add_argument("--seconds", type=float, default=3, help="length of a round; there are three")
+    parser.add_argument("--levels", type=_numbers, default=list(LADDER), help="streams at once; default: 8,16,...,256")
+    parser.add_argument("--json", action="store_true", help="for programs")
+    parser.add_argument("--install-peers", type=Path, metavar="FOLDER", help="install smg, LiteLLM and Portkey there")
+    options = parser.parse_args(words)
+    options.work = set(options.work)
+    return options
+
+
+def _list_of(known: Iterable[str]) -> object:
+    def read(text: str) -> list[str]:
+        found = text.split(",")
+        if unknown := [word for word in found if word not in known]:
+            raise argparse.ArgumentTypeError(f"{', '.join(unknown)}: choose from {', '.join(known)}")
+        return found
+
+    return read
+
+
+def _numbers(text: str) -> list[int]:
+    return [int(word) for word in text.split(",")]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,210 @@
+"""Counts of requests and attempts by pool, model, provider and key: cheap ones, for the gateway pays for each."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from modelmesh_core import Entry
+
+TOKENS = ("input", "output", "cached_input", "cache_write", "reasoning", "audio")
+FIRST_TOKEN = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 30.0, 60.0)
+ROUTING = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1)
+OTHER = "other"
+
+Labels = tuple[str, ...]
+Row = tuple[str, Labels, Any]
+"""Name of the family, label values, value: a number, or what ``Histogram.value`` is."""
+
+
+class Histogram:
+    """How many values fell below each bound."""
+
+    __slots__ = ("_bounds", "_counts", "_sum")
+
+    def __init__(self, bounds: Sequence[float]) -> None:
+        self._bounds = bounds
+        self._counts = [0] * (len(bounds) + 1)
+        self._sum = 0.0
+
+    def add(self, value: float) -> None:
+        # A clock that was set back is no negative duration.
+        value = max(value, 0.0)
+        self._counts[bisect_left(self._bounds, value)] += 1
+        self._sum += value
+
+    @property
+    def value(self) -> list[Any]:
+        """Bounds, counts (not cumulative, the last one above all bounds), sum."""
+        return [list(self._bounds), list(self._counts), self._sum]
+
+
+class _Caller:
+    """What is counted for one key at one model."""
+
+    __slots__ = ("cost", "ended", "tokens")
+
+    def __init__(self) -> None:
+        self.ended: dict[Labels, int] = {}
+        self.tokens = [0] * len(TOKENS)
+        self.cost = 0.0
+
+
+class _Model:
+    """What is counted for one model in one pool."""
+
+    __slots__ = ("attempts", "ended", "first_token", "hedges", "recoveries", "rotations", "standby", "took")
+
+    def __init__(self, durations: Sequence[float]) -> None:
+        self.ended: dict[str, Histogram] = {}
+        self.attempts: dict[str, int] = {}
+        self.took = Histogram(durations)
+        self.first_token = Histogram(FIRST_TOKEN)
+        self.hedges = 0
+        self.rotations: dict[str, int] = {}
+        self.standby: dict[str, int] = {}
+        self.recoveries: dict[str, int] = {}
+
+
+class Counts:
+    """Everything that is counted since the start."""
+
+    def __init__(self, max_series: int, durations: Sequence[float]) -> None:
+        self._max_series = max_series
+        self._durations = durations
+        self._callers: dict[Labels, _Caller] = {}
+        self._models: dict[Labels, _Model] = {}
+        self._routing: dict[str, Histogram] = {}
+        self._alerts: dict[Labels, int] = {}
+        self._reloads = 0
+        self.overflow = 0
+        """Observations that were counted under ``other``."""
+
+    # --- taking in ---------------------------------------------------------------------------------------------------
+
+    def request(self, entry: Entry) -> None:
+        """A request ended."""
+        key, pool, status = entry["key"] or "", entry["pool"] or "", entry["status"]
+        place = (pool, entry["model"] or "", entry["provider"] or "")
+        ended = self._caller((*place, key)).ended
+        outcome = (entry["operation"], status)
+        ended[outcome] = ended.get(outcome, 0) + 1
+        if entry["ended"] is not None:
+            whole = self._model(place).ended
+            if status not in whole:
+                whole[status] = Histogram(self._durations)
+            whole[status].add(entry["ended"] - entry["at"])
+        routing = self._routing.get(pool)
+        if routing is None:
+            routing = self._routing[pool] = Histogram(ROUTING)
+        routing.add(entry["routing_ms"] / 1000)
+        self._attempts(entry["attempts"], key)
+
+    def _attempts(self, attempts: Sequence[Mapping[str, Any]], key: str) -> None:
+        before: Mapping[str, Any] | None = None
+        for attempt in attempts:
+            place = (attempt["pool"], attempt["model"], attempt["provider"])
+            model = self._model(place)
+            self._attempt(attempt, model)
+            tokens, cost = attempt["tokens"], attempt["cost"]
+            if tokens is not None or cost is not None:
+                caller = self._caller((*place, key))
+                if tokens is not None:
+                    for number, kind in enumerate(TOKENS):
+                        if tokens[kind]:
+                            caller.tokens[number] += tokens[kind]
+                if cost is not None:
+                    caller.cost += float(cost)
+            if attempt["is_hedge"]:
+                model.hedges += 1
+                continue
+            if before is not None and before["model"] != attempt["model"]:
+                left = self._model((before["pool"], before["model"], before["provider"])).rotations
+                reason = _outcome(before)
+                left[reason] = left.get(reason, 0) + 1
+            before = attempt
+
+    def _attempt(self, attempt: Mapping[str, Any], model: _Model) -> None:
+        outcome, started, first = _outcome(attempt), attempt["started"], attempt["first_byte"]
+        model.attempts[outcome] = model.attempts.get(outcome, 0) + 1
+        if outcome == "success" and attempt["ended"] is not None:
+            model.took.add(attempt["ended"] - started)
+        if first is not None:
+            model.first_token.add(first - started)
+
+    def event(self, entry: Entry) -> None:
+        """Something changed in the mesh."""
+        name = entry["name"]
+        if name in ("model_deactivated", "model_activated"):
+            model = self._model(tuple(str(entry.get(label) or "") for label in ("pool", "model", "provider")))
+            counts = model.standby if name == "model_deactivated" else model.recoveries
+            reason = str(entry.get("reason") or "")
+            counts[reason] = counts.get(reason, 0) + 1
+        elif name == "budget_alert":
+            account = (str(entry.get("account")), str(entry.get("window")))
+            self._alerts[account] = self._alerts.get(account, 0) + 1
+        elif name == "config_reloaded":
+            self._reloads += 1
+
+    def _caller(self, place: Labels) -> _Caller:
+        series = self._callers.get(place)
+        if series is None:
+            if len(self._callers) >= self._max_series:
+                self.overflow += 1
+                place = (OTHER,) * len(place)
+            series = self._callers.setdefault(place, _Caller())
+        return series
+
+    def _model(self, place: Labels) -> _Model:
+        series = self._models.get(place)
+        if series is None:
+            if len(self._models) >= self._max_series:
+                self.overflow += 1
+                place = (OTHER,) * len(place)
+            series = self._models.setdefault(place, _Model(self._durations))
+        return series
+
+    # --- giving out --------------------------------------------------------------------------------------------------
+
+    def rows(self) -> Iterator[Row]:
+        """Every counter and histogram."""
+        for place, caller in self._callers.items():
+            for outcome, count in caller.ended.items():
+                yield "modelmesh_requests", (*place, *outcome), count
+            for kind, tokens in zip(TOKENS, caller.tokens, strict=True):
+                if tokens:
+                    yield "modelmesh_tokens", (*place, kind), tokens
+            if caller.cost:
+                yield "modelmesh_cost_usd", place, caller.cost
+        for place, model in self._models.items():
+            yield from _model_rows(place, model)
+        for pool, histogram in self._routing.items():
+            yield "modelmesh_routing_duration_seconds", (pool,), histogram.value
+        for account, count in self._alerts.items():
+            yield "modelmesh_budget_alerts", account, count
+        yield "modelmesh_config_reloads", (), self._reloads
+        yield "modelmesh_series_overflow", (), self.overflow
+
+
+def _model_rows(place: Labels, model: _Model) -> Iterable[Row]:
+    for outcome, histogram in model.ended.items():
+        yield "modelmesh_request_duration_seconds", (*place, outcome), histogram.value
+    for name, counts in (
+        ("modelmesh_attempts", model.attempts),
+        ("modelmesh_rotations", model.rotations),
+        ("modelmesh_standby_events", model.standby),
+        ("modelmesh_recoveries", model.recoveries),
+    ):
+        for reason, count in counts.items():
+            yield name, (*place, reason), count
+    if model.attempts:
+        yield "modelmesh_attempt_duration_seconds", place, model.took.value
+        yield "modelmesh_time_to_first_token_seconds", place, model.first_token.value
+        yield "modelmesh_hedges", place, model.hedges
+
+
+def _outcome(attempt: Mapping[str, Any]) -> str:
+    """``success``, ``cancelled``, or the kind of failure."""
+    error = attempt["error"]
+    return attempt["status"] if error is None else error["kind"]
