@@ -75,6 +75,7 @@ FACE = {
     ".hookspecs": ("hookimpl",),
     ".interfaces.catalogue_file": ("read_catalogue",),
     ".interfaces.discovery": ("DiscoveryConnector", "DiscoveryService"),
+    ".interfaces.http_secret_store": ("HttpSecretStore", "HttpStoreOptions"),
     ".interfaces.ledger": (
         "Amounts",
         "Correct",

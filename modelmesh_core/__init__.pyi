@@ -73,6 +73,10 @@ from .interfaces.discovery import (
     DiscoveryConnector as DiscoveryConnector,
     DiscoveryService as DiscoveryService,
 )
+from .interfaces.http_secret_store import (
+    HttpSecretStore as HttpSecretStore,
+    HttpStoreOptions as HttpStoreOptions,
+)
 from .interfaces.ledger import (
     Amounts as Amounts,
     Correct as Correct,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .catalogue.definitions import Limits
 from .interfaces.routing import ModelSnapshot, Status, WindowUsage
 from .limits import AccountLimits, WindowLimit
 from .state.accounts import Account
-from .state.allowances import Allowance
+from .state.allowances import Allowance, LimitReached
 from .state.models import Model, ModelState
 from .state.standby import Standing
 
@@ -28,6 +28,7 @@ class Member:
         "_cached",
         "_fresh_for",
         "_fresh_until",
+        "_is_priced",
         "_looked_at",
         "_state",
         "definition",
@@ -40,6 +41,8 @@ class Member:
     def __init__(self, model: Model, pool: CapabilityPool, order: int) -> None:
         self.model = model
         self.definition = model.definition
+        pricing = model.definition.pricing
+        self._is_priced = pricing.is_known and not pricing.is_free
         self.pool = pool
         self.order = order
         self.standing = Standing()
@@ -107,50 +110,67 @@ class Member:
         return self._cached
 
     def _look(self, state: ModelState | None, now: float) -> tuple[ModelSnapshot, float]:
-        standing = self.standing
-        status = standing.status(now)
-        fresh_until = standing.until if standing.until is not None and now < standing.until else _NEVER
+        standing, definition, pool = self.standing, self.definition, self.pool
+        status, until = standing.status(now), standing.until
+        fresh_until = until if until is not None and now < until else _NEVER
         is_free = status is not Status.STANDBY and not standing.probe_in_flight
-        view: dict[str, Any] = {
-            "model": self.model.id,
-            "provider": self.definition.provider,
-            "pool": self.pool.id,
-            "status": status,
-            "deactivation_reason": standing.reason,
-            "until": standing.until,
-            "failed_probes": standing.failed_probes,
-            "probe_in_flight": standing.probe_in_flight,
-            "is_priced": self.definition.pricing.is_known and not self.definition.pricing.is_free,
-        }
         if state is None:
-            return ModelSnapshot(**view, is_available=is_free), fresh_until
+            return ModelSnapshot(
+                self.model.id,
+                definition.provider,
+                pool.id,
+                status,
+                standing.reason,
+                until,
+                failed_probes=standing.failed_probes,
+                is_available=is_free,
+                probe_in_flight=standing.probe_in_flight,
+                is_priced=self._is_priced,
+            ), fresh_until
         health, account = state.health, state.account
-        outcomes = health.outcomes(self.pool.settings.deactivation.error_window)
+        outcomes = health.outcomes(pool.settings.deactivation.error_window)
         outcomes.expire(now)
-        is_priced = bool(view["is_priced"])
-        reached = [allowance.used_up(now) for allowance in self.allowances()]
-        used_up = next((one for one in reached if one is not None and (is_priced or not one.is_budget)), None)
+        used_up = self._used_up(now)
+        if used_up is not None and until is None:
+            until = used_up.resets_at
         quota = _NO_USAGE
-        if self.pool.has_usage_limits:
-            quota = self.account.used(now)[self.pool.settings.deactivation.quota_window]
-        if used_up is not None and standing.until is None:
-            view["until"] = used_up.resets_at
+        if pool.has_usage_limits:
+            quota = self.account.used(now)[pool.settings.deactivation.quota_window]
+        latency = health.latency
+        # By place: this is made anew for every request, and names would double what that costs.
         snapshot = ModelSnapshot(
-            **view,
-            consecutive_failures=health.consecutive_failures,
-            error_rate=outcomes.error_rate,
-            samples=outcomes.total,
-            used=account.used(now),
-            quota=quota,
-            headroom=health.headroom,
-            latency_mean=health.latency.mean,
-            latency_p50=health.latency.percentile(0.5),
-            latency_p95=health.latency.percentile(0.95),
-            time_to_first_token=health.first_token.mean,
-            in_flight=account.in_flight,
-            is_available=is_free and used_up is None,
-            exhausted=used_up.reason if used_up is not None else None,
-            last_request=account.last_request,
-            last_failure=health.last_failure,
+            self.model.id,
+            definition.provider,
+            pool.id,
+            status,
+            standing.reason,
+            until,
+            health.consecutive_failures,
+            outcomes.error_rate,
+            outcomes.total,
+            account.used(now),
+            health.headroom,
+            latency.mean,
+            latency.percentile(0.5),
+            latency.percentile(0.95),
+            health.first_token.mean,
+            account.in_flight,
+            quota,
+            standing.failed_probes,
+            is_free and used_up is None,
+            used_up.reason if used_up is not None else None,
+            standing.probe_in_flight,
+            self._is_priced,
+            account.last_request,
+            health.last_failure,
         )
         return snapshot, min(fresh_until, account.next_reset(now), now + 1.0 if outcomes.failures else _NEVER)
+
+    def _used_up(self, now: float) -> LimitReached | None:
+        """The first of its limits that lets nothing more through. A budget does not bind what costs nothing."""
+        for allowance in self.allowances():
+            if allowance.is_kept:
+                reached = allowance.used_up(now)
+                if reached is not None and (self._is_priced or not reached.is_budget):
+                    return reached
+        return None

@@ -70,6 +70,8 @@ FACE = [
     "HttpProvider",
     "HttpRequest",
     "HttpResponse",
+    "HttpSecretStore",
+    "HttpStoreOptions",
     "HttpTimeouts",
     "ImagesResponse",
     "InProcessProvider",

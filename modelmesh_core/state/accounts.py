@@ -30,15 +30,17 @@ def nano_dollars(amount: Decimal | float | None) -> int:
 class UsedWindows(Mapping[str, WindowUsage]):
     """Window → usage, as it was at one moment. Costs little to make; what is never read is never worked out."""
 
-    __slots__ = ("_ends", "_used")
+    __slots__ = ("_bases", "_count", "_ends")
 
-    def __init__(self, used: tuple[Used, ...], ends: tuple[float, ...]) -> None:
-        self._used = used
+    def __init__(self, count: Used, bases: tuple[Used, ...], ends: tuple[float, ...]) -> None:
+        """``count``: everything so far; ``bases``: where it stood when each window began."""
+        self._count = count
+        self._bases = bases
         self._ends = ends
 
     def __getitem__(self, kind: str) -> WindowUsage:
         place = PLACES[kind]
-        requests, tokens, nanos = self._used[place]
+        requests, tokens, nanos = minus(self._count, self._bases[place])
         return WindowUsage(requests, tokens, Decimal(nanos) / NANO, self._ends[place])
 
     def __iter__(self) -> Iterator[str]:
@@ -148,14 +150,18 @@ class Account:
 
     def used(self, now: float) -> UsedWindows:
         """Window → usage at ``now``, reservations included."""
-        places = range(len(KINDS))
-        return UsedWindows(
-            tuple(self.used_in(place, now) for place in places), tuple(self.end_of(place, now) for place in places)
-        )
+        if self._sums is None:
+            self.advance(now)
+            return UsedWindows(self.count, tuple(self._bases), tuple(self._ends))
+        used, ends = zip(*((sums.total(now), sums.next_change(now)) for sums in self._sums), strict=True)
+        return UsedWindows((0, 0, 0), tuple(minus((0, 0, 0), total) for total in used), ends)
 
     def next_reset(self, now: float) -> float:
         """When the first of the windows changes by itself: until then, only ``version`` tells of change."""
-        return min(self.end_of(place, now) for place in range(len(KINDS)))
+        if self._sums is not None:
+            return min(sums.next_change(now) for sums in self._sums)
+        self.advance(now)
+        return self._next_end
 
     # --- counting ----------------------------------------------------------------------------------------------------
 

@@ -121,14 +121,15 @@ class Connections:
         ending.add_done_callback(self._abandoned.discard)
 
     def _failure(self, error: Exception) -> StorageError:
-        text = " ".join(str(error).split()) or type(error).__name__
+        told = getattr(getattr(error, "diag", None), "message_primary", None) or str(error)
+        text = " ".join(told.split()) or type(error).__name__
         if self._password:
             text = text.replace(self._password, "***")
         return StorageError(f"{self.place} could not be used: {text.rstrip('.')}.", hint=_hint(error))
 
 
 async def _execute(connection: Any, statement: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
-    async with connection.cursor(binary=True) as cursor:
+    async with connection.cursor(binary=bool(values)) as cursor:
         await cursor.execute(statement, values or None)
         return await cursor.fetchall() if cursor.description else []
 

@@ -8,31 +8,31 @@ LOCK = 0x4D4D5348
 
 SCHEMA = """
 CREATE SCHEMA IF NOT EXISTS "$";
-CREATE TABLE IF NOT EXISTS "$".items (
+CREATE TABLE "$".items (
     key text COLLATE "C" PRIMARY KEY, data bytea NOT NULL, sha256 text NOT NULL, modified_at float8 NOT NULL);
-CREATE TABLE IF NOT EXISTS "$".counters (
+CREATE TABLE "$".counters (
     key text, period text, name text, total bigint NOT NULL, modified_at float8 NOT NULL,
     PRIMARY KEY (key, period, name));
-CREATE TABLE IF NOT EXISTS "$".leases (name text PRIMARY KEY, owner text NOT NULL, expires_at float8 NOT NULL);
-CREATE TABLE IF NOT EXISTS "$".ledger_counters (
+CREATE TABLE "$".leases (name text PRIMARY KEY, owner text NOT NULL, expires_at float8 NOT NULL);
+CREATE TABLE "$".ledger_counters (
     key text, slot bigint,
     used_requests bigint NOT NULL, used_tokens bigint NOT NULL, used_nanos bigint NOT NULL,
     held_requests bigint NOT NULL, held_tokens bigint NOT NULL, held_nanos bigint NOT NULL,
     modified_at float8 NOT NULL,
     PRIMARY KEY (key, slot)) WITH (fillfactor = 50);
-CREATE TABLE IF NOT EXISTS "$".ledger_held (
+CREATE TABLE "$".ledger_held (
     id text PRIMARY KEY, owner text NOT NULL, amounts bigint[] NOT NULL,
     keys text[] NOT NULL, slots bigint[] NOT NULL, passing boolean[] NOT NULL);
-CREATE INDEX IF NOT EXISTS ledger_held_by_owner ON "$".ledger_held (owner);
-CREATE TABLE IF NOT EXISTS "$".ledger_owners (
+CREATE INDEX ledger_held_by_owner ON "$".ledger_held (owner);
+CREATE TABLE "$".ledger_owners (
     owner text PRIMARY KEY, until float8 NOT NULL, sequence bigint NOT NULL) WITH (fillfactor = 50);
-CREATE TABLE IF NOT EXISTS "$".about (version integer NOT NULL);
+CREATE TABLE "$".about (version integer NOT NULL);
 
-CREATE OR REPLACE FUNCTION "$".epoch() RETURNS float8 LANGUAGE sql AS
+CREATE FUNCTION "$".epoch() RETURNS float8 LANGUAGE sql AS
     'SELECT extract(epoch FROM clock_timestamp())::float8';
 
 -- Slot, used and held of one line, seven numbers.
-CREATE OR REPLACE FUNCTION "$".ledger_totals(line_key text, line_slot bigint, since bigint, horizon bigint)
+CREATE FUNCTION "$".ledger_totals(line_key text, line_slot bigint, since bigint, horizon bigint)
 RETURNS bigint[] LANGUAGE plpgsql AS $body$
 DECLARE
     top bigint;
@@ -47,7 +47,7 @@ BEGIN
     RETURN totals;
 END $body$;
 
-CREATE OR REPLACE FUNCTION "$".ledger_add(
+CREATE FUNCTION "$".ledger_add(
     line_key text, at_slot bigint, used bigint[], held bigint[], sign integer, oldest bigint)
 RETURNS void LANGUAGE plpgsql AS $body$
 BEGIN
@@ -66,7 +66,7 @@ BEGIN
 END $body$;
 
 -- End a reservation: what stood in which windows; no row if there is none.
-CREATE OR REPLACE FUNCTION "$".ledger_end(name text) RETURNS SETOF "$".ledger_held LANGUAGE plpgsql AS $body$
+CREATE FUNCTION "$".ledger_end(name text) RETURNS SETOF "$".ledger_held LANGUAGE plpgsql AS $body$
 DECLARE
     ended "$".ledger_held;
 BEGIN
@@ -78,7 +78,7 @@ BEGIN
     RETURN NEXT ended;
 END $body$;
 
-CREATE OR REPLACE FUNCTION "$".ledger_reserve(batch_owner text, name text, amounts bigint[], lines jsonb)
+CREATE FUNCTION "$".ledger_reserve(batch_owner text, name text, amounts bigint[], lines jsonb)
 RETURNS bigint[] LANGUAGE plpgsql AS $body$
 DECLARE
     line record;
@@ -113,7 +113,7 @@ BEGIN
     RETURN '{-1,0}';
 END $body$;
 
-CREATE OR REPLACE FUNCTION "$".ledger_settle(name text, amounts bigint[], lines jsonb)
+CREATE FUNCTION "$".ledger_settle(name text, amounts bigint[], lines jsonb)
 RETURNS void LANGUAGE plpgsql AS $body$
 DECLARE
     ended "$".ledger_held;
@@ -139,7 +139,7 @@ BEGIN
     END LOOP;
 END $body$;
 
-CREATE OR REPLACE FUNCTION "$".ledger_correct(amounts bigint[], lines jsonb)
+CREATE FUNCTION "$".ledger_correct(amounts bigint[], lines jsonb)
 RETURNS void LANGUAGE plpgsql AS $body$
 DECLARE
     line record;
@@ -156,7 +156,7 @@ BEGIN
 END $body$;
 
 -- What LedgerBook.apply does. For each operation: the line that refused it or -1, the measure, and seven numbers a line.
-CREATE OR REPLACE FUNCTION "$".ledger_apply(
+CREATE FUNCTION "$".ledger_apply(
     batch_owner text, batch_sequence bigint, hold float8, operations jsonb)
 RETURNS bigint[] LANGUAGE plpgsql AS $body$
 DECLARE
@@ -204,7 +204,7 @@ BEGIN
 END $body$;
 
 -- Rows that somebody uses at this moment are left for the next time: nothing here waits.
-CREATE OR REPLACE FUNCTION "$".prune(retention float8) RETURNS void LANGUAGE sql AS $body$
+CREATE FUNCTION "$".prune(retention float8) RETURNS void LANGUAGE sql AS $body$
     DELETE FROM "$".counters WHERE ctid = ANY (ARRAY(
         SELECT ctid FROM "$".counters WHERE modified_at < "$".epoch() - retention FOR UPDATE SKIP LOCKED));
     DELETE FROM "$".ledger_counters WHERE ctid = ANY (ARRAY(
@@ -213,6 +213,15 @@ $body$;
 """
 
 
-def statements(schema: str) -> str:
-    """Make what is missing. To be run in a transaction that holds the lock."""
-    return SCHEMA.replace("{lock}", str(LOCK)).replace('"$"', f'"{schema}"')
+def making(schema: str) -> str:
+    """One statement that makes everything, unless another process has done so while this one waited for its turn."""
+    statements = f'{SCHEMA} INSERT INTO "$".about VALUES ({VERSION});'
+    guarded = f"""
+DO $do$ BEGIN
+    PERFORM pg_advisory_xact_lock({LOCK});
+    IF NOT EXISTS (SELECT FROM pg_catalog.pg_tables WHERE schemaname = '{schema}' AND tablename = 'about') THEN
+        EXECUTE $all${statements}$all$;
+    END IF;
+END $do$
+"""  # to_regclass would look into a cache that may be older than the lock
+    return guarded.replace("{lock}", str(LOCK)).replace('"$"', f'"{schema}"')

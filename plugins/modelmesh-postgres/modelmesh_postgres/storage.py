@@ -11,7 +11,7 @@ from modelmesh_core import Clock, LedgerAnswer, LedgerBatch, Storage, StorageErr
 from .connections import Connections
 from .ledger import read_answers, written_operations
 from .options import PostgresOptions
-from .schema import LOCK, VERSION, statements
+from .schema import VERSION, making
 
 _PRUNE_INTERVAL = 3600.0
 _SAVE = """
@@ -54,7 +54,7 @@ class PostgresStorage(Storage):
 
     async def open(self) -> None:
         if await self._version() is None:
-            await self._make()
+            await self._connections.run(making(self._options.schema))
         version = await self._version()
         if version != VERSION:
             raise StorageError(
@@ -157,11 +157,3 @@ class PostgresStorage(Storage):
             return None
         rows = await self._run('SELECT version FROM "$".about')
         return rows[0][0] if rows else None
-
-    async def _make(self) -> None:
-        """Make the schema, unless another process has done so while this one waited for its turn."""
-        await self._connections.run(
-            f"BEGIN; SELECT pg_advisory_xact_lock({LOCK}); {statements(self._options.schema)}"
-            f' INSERT INTO "{self._options.schema}".about SELECT {VERSION}'
-            f' WHERE NOT EXISTS (SELECT FROM "{self._options.schema}".about); COMMIT'
-        )
