@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from crowd import Caller, crowd
 from loopback import CHUNKED_HEAD, Exchange, Loopback, chunk, reply
@@ -45,7 +46,8 @@ class Gateway:
             "providers": {"a": {"connector": "modelmesh.openai-compatible.v1", "base_url": f"http://127.0.0.1:{port}"}},
             "models": chat_models("a.one"),
             "storage": {"connector": "modelmesh.sqlite.v1", "path": str(folder / "state.db")},
-            "proxy": {"port": 0, "workers": 2, "auth": {"keys": True}},
+            "observability": {"statistics": {"connector": "prometheus.metrics.v1"}},
+            "proxy": {"port": 0, "workers": 2, "auth": {"keys": True, "tokens": ["watcher-token"]}},
         }
         settings["providers"]["a"]["api_key"] = "k"
         settings["models"]["a.one"]["pricing"] = {"input": 100, "output": 100}
@@ -181,6 +183,39 @@ async def test_one_of_two_workers_is_killed(gateway, capsys):
     # Requests of the killed one that had their answer from the provider, but did not give it to a caller, may count.
     assert answered <= used["key:team", "requests"] <= answered + counted["broken"]
     assert used["key:team/budget", "USD"] == pytest.approx(used["key:team", "requests"] * 0.001)
+
+
+def scraped(url: str, name: str) -> float:
+    """The sum of a counter over its series, as any one of the workers tells it."""
+    answer = httpx.get(f"{url}/metrics", headers={"authorization": "Bearer watcher-token"})
+    assert answer.status_code == 200
+    return sum(float(line.rpartition(" ")[2]) for line in answer.text.splitlines() if line.startswith(name + "{"))
+
+
+async def test_metrics_are_the_sum_over_workers_and_never_fall(gateway):
+    async with upstream() as server:
+        running = gateway(server.port)
+        token = await asyncio.to_thread(running.key, "--name", "team")
+        await asyncio.to_thread(running.start)
+
+        async def counted(wanted: int) -> None:
+            """Every scrape tells the same, whichever worker it comes to, as soon as all is taken in."""
+            deadline = time.monotonic() + 15
+            seen: list[float] = []
+            while seen[-6:] != [wanted] * 6:
+                assert time.monotonic() < deadline, seen
+                seen.append(await asyncio.to_thread(scraped, running.url, "modelmesh_requests_total"))
+
+        await crowd(running.url, CHAT, BODY, total=400, callers=16, token=token)
+        await counted(400)
+        await asyncio.sleep(2.5)  # a worker leaves what it counted on the disk every two seconds
+        first = running.workers[0]
+        os.kill(first, signal.SIGKILL)
+        await asyncio.to_thread(running.said, rf"worker {first} ended")
+        await asyncio.to_thread(running.said, r"(?s)ready after.*ready after.*ready after")
+        await counted(400)
+        await crowd(running.url, CHAT, BODY, total=100, callers=8, token=token)
+        await counted(500)
 
 
 async def test_no_stream_is_cut_by_an_orderly_end(gateway):
