@@ -172,6 +172,8 @@ class CapabilityPool:
             at = self.members_at(path)
             if len(at) < len(self._members):
                 members = [member for member in members if member.model.id in at]
+        if not self._guards:
+            return [Candidate(context, member.definition, member.snapshot(now), member.order) for member in members]
         snapshot = self._snapshots(now)
         return [Candidate(context, member.definition, snapshot(member), member.order) for member in members]
 

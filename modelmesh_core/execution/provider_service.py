@@ -114,6 +114,8 @@ class ProviderService:
         Where the account is refused, the secret stores are asked again, and so is the provider if they have something
         new. Raises ProviderError, whatever the connector does.
         """
+        if self.secrets is None:
+            return await self._executed(self.provider, call, remaining)
         return await self._allowed(lambda provider, left: self._executed(provider, call, left), remaining)
 
     async def _allowed(self, ask: Callable[[Provider, float], Awaitable[T]], remaining: float) -> T:

@@ -208,7 +208,7 @@ class Router:
             assert isinstance(answer, Reply), "a connector streamed what was not asked to stream"
             return answer
 
-        run = Run[Reply](self, self._identified(request))
+        run: Run[Reply] = Run(self, self._identified(request))
         reply = await run.until_answered(ask)
         run.succeeded(reply.usage, reply.headroom, reply.body)
         await run.kept()

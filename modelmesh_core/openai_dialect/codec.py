@@ -12,7 +12,7 @@ import attrs
 from ..errors import Failure, FailureKind, provider_error
 from ..interfaces.provider import ProviderCall
 from ..wire.http import HttpResponse
-from ..wire.messages import Body, Reply, Usage
+from ..wire.messages import Body, Headroom, Reply, Usage
 from .errors import error_object, failure_of_error
 from .limits import headroom_of
 from .shapes import as_count, as_list, as_object, as_text
@@ -28,6 +28,11 @@ def unchanged(body: Body) -> Body:
     return body
 
 
+def limits_of_head(response: HttpResponse) -> Headroom:
+    """As most vendors tell them."""
+    return headroom_of(response.headers, response.received_at)
+
+
 @attrs.frozen
 class Reading:
     """How a vendor's answers are to be read."""
@@ -36,6 +41,8 @@ class Reading:
     """What an answer becomes before it is read; the same object where nothing is to be changed."""
     codes: Mapping[str, FailureKind] = MappingProxyType({})
     """The vendor's own error codes, in lower case."""
+    limits: Callable[[HttpResponse], Headroom] = limits_of_head
+    """What the head of a response says of limits."""
 
 
 PLAIN = Reading()
@@ -47,23 +54,25 @@ def decode_chat(response: HttpResponse, reading: Reading = PLAIN) -> Reply:
     choice = as_object(as_list(body["choices"])[0])
     if choice.get("finish_reason") == "error":
         raise provider_error(failure_of_error(as_object(choice.get("error")), decoded, reading.codes))
-    return _reply(response, decoded, body, as_text(choice.get("finish_reason")))
+    return _reply(response, reading, decoded, body, as_text(choice.get("finish_reason")))
 
 
 def decode_completion(call: ProviderCall, response: HttpResponse, reading: Reading) -> Reply:
     """A text completion. Raises ProviderError for an error in its place, or a body without choices."""
     decoded, body = _answer(response, "choices", reading)
-    return _reply(response, decoded, body, as_text(as_object(as_list(body["choices"])[0]).get("finish_reason")))
+    return _reply(
+        response, reading, decoded, body, as_text(as_object(as_list(body["choices"])[0]).get("finish_reason"))
+    )
 
 
 def decode_embeddings(call: ProviderCall, response: HttpResponse, reading: Reading) -> Reply:
     """Embeddings. Raises ProviderError for an error in their place, or a body without data."""
-    return _reply(response, *_answer(response, "data", reading))
+    return _reply(response, reading, *_answer(response, "data", reading))
 
 
 def decode_moderation(call: ProviderCall, response: HttpResponse, reading: Reading) -> Reply:
     """What each input was found to be. Raises ProviderError for an error in their place, or a body without results."""
-    return _reply(response, *_answer(response, "results", reading))
+    return _reply(response, reading, *_answer(response, "results", reading))
 
 
 def decode_ranking(call: ProviderCall, response: HttpResponse, reading: Reading) -> Reply:
@@ -72,12 +81,12 @@ def decode_ranking(call: ProviderCall, response: HttpResponse, reading: Reading)
     def ranked(body: Body) -> Body:
         return _ranking(reading.translate(body))
 
-    return _reply(response, *_answer(response, "results", attrs.evolve(reading, translate=ranked)))
+    return _reply(response, reading, *_answer(response, "results", attrs.evolve(reading, translate=ranked)))
 
 
 def decode_images(call: ProviderCall, response: HttpResponse, reading: Reading) -> Reply:
     """Pictures; their number is part of the usage. OpenAI's own document lets an answer have only its date."""
-    reply = _reply(response, *_answer(response, "data", reading, or_at_least="created"))
+    reply = _reply(response, reading, *_answer(response, "data", reading, or_at_least="created"))
     usage = attrs.evolve(reply.usage or Usage(), images=len(as_list(reply.body.get("data"))))
     return attrs.evolve(reply, usage=usage)
 
@@ -97,7 +106,7 @@ def decode_speech(call: ProviderCall, response: HttpResponse, reading: Reading) 
         raise provider_error(Failure(FailureKind.UNDECODABLE, message, status=response.status))
     return Reply(
         usage=usage if reported is None else attrs.evolve(reported, characters=usage.characters),
-        headroom=headroom_of(response.headers, response.received_at),
+        headroom=reading.limits(response),
         headers=response.headers,
         content=content,
         media_type=media_type or "application/octet-stream",
@@ -110,12 +119,12 @@ def decode_transcription(call: ProviderCall, response: HttpResponse, reading: Re
     asked_text = call.body.get("response_format") in _TEXTS
     if not asked_text or media_type == "text/html" or response.body.lstrip()[:9] == b'{"error":':
         decoded, body = _answer(response, "text", reading, required=str)
-        reply = _reply(response, decoded, body)
+        reply = _reply(response, reading, decoded, body)
         usage = reply.usage or usage_of({"type": "duration", "seconds": body.get("duration")})
         return attrs.evolve(reply, usage=usage if usage != Usage() else None)
     return Reply(
         body={"text": response.body.decode("utf-8", "replace")},
-        headroom=headroom_of(response.headers, response.received_at),
+        headroom=reading.limits(response),
         headers=response.headers,
         content=response.body,
         media_type=media_type or "text/plain",
@@ -170,12 +179,14 @@ def _answer(
     return as_object(decoded), body
 
 
-def _reply(response: HttpResponse, decoded: Body, body: Body, finish_reason: str | None = None) -> Reply:
+def _reply(
+    response: HttpResponse, reading: Reading, decoded: Body, body: Body, finish_reason: str | None = None
+) -> Reply:
     return Reply(
         body=body,
         usage=usage_of(body.get("usage")),
         finish_reason=finish_reason,
-        headroom=headroom_of(response.headers, response.received_at),
+        headroom=reading.limits(response),
         headers=response.headers,
         raw=response.body if body is decoded else None,
     )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from ..wire.messages import Headroom, LimitReport
 
 _PREFIX = "x-ratelimit-"
+_NONE: Headroom = MappingProxyType({})
 _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _PART = r"(\d+(?:\.\d+)?)\s*(ns|us|µs|ms|s(?:ec(?:ond)?s?)?|m(?:in(?:ute)?s?)?|h(?:ours?)?|d(?:ays?)?)(?![a-z])"
 _ONE = re.compile(_PART, re.IGNORECASE)
@@ -22,11 +24,13 @@ def headroom_of(headers: Mapping[str, str], now: float) -> Headroom:
     ``now`` is UTC epoch seconds, for servers that name the moment of a reset. A header without a kind is about
     requests; ``KIND-minute`` is the plain ``KIND``.
     """
+    named = [name for name in headers if name.startswith(_PREFIX)]
+    if not named:
+        return _NONE
     found: dict[str, dict[str, str]] = {}
-    for name in headers:
-        if name.startswith(_PREFIX):
-            field, _, kind = name[len(_PREFIX) :].partition("-")
-            found.setdefault(kind.removesuffix("-minute") or "requests", {})[field] = headers[name]
+    for name in named:
+        field, _, kind = name[len(_PREFIX) :].partition("-")
+        found.setdefault(kind.removesuffix("-minute") or "requests", {})[field] = headers[name]
     reports = {
         kind: LimitReport(
             _whole_number(fields.get("limit")),

@@ -71,6 +71,9 @@ class OpenAICompatible(HttpProvider):
         self._key = _checked_key(settings)
         own = {name.lower(): _text(value) for name, value in settings.headers.items()}
         self.headers = {**(self.key_header(self._key) if self._key else {}), **own}
+        translates = type(self).translate_reply is not OpenAICompatible.translate_reply
+        self._plain_reading = None if translates else Reading(codes=self.error_codes, limits=self.limits)
+        """The reading of every answer, where the vendor's need no translation."""
 
     # What a subclass may say otherwise
 
@@ -125,8 +128,7 @@ class OpenAICompatible(HttpProvider):
             raise self.error(response)
         if call.stream:
             return self._decoder(call, response, exchange)
-        reply = exchange.decode(call, response, self._reading(call))
-        return attrs.evolve(reply, headroom=self.limits(response))
+        return exchange.decode(call, response, self._reading(call))
 
     def _kept(self, call: ProviderCall, resource: ResourceRequest) -> Flow:
         """Something that the vendor keeps: asked for, and answered, as it is."""
@@ -172,7 +174,9 @@ class OpenAICompatible(HttpProvider):
         return HttpRequest("POST", self.url(call, path), headers, content, call.stream)
 
     def _reading(self, call: ProviderCall) -> Reading:
-        return Reading(partial(self.translate_reply, call), self.error_codes)
+        if self._plain_reading is not None:
+            return self._plain_reading
+        return Reading(partial(self.translate_reply, call), self.error_codes, self.limits)
 
     def _decoder(self, call: ProviderCall, response: HttpResponse, exchange: Exchange) -> StreamDecoder:
         media_type = response.headers.get("content-type", "")

@@ -12,6 +12,10 @@ _TICKS = Decimal(10_000_000_000)
 """Of xAI, to the dollar."""
 
 
+_PLAIN = {"prompt_tokens", "completion_tokens", "total_tokens"}
+"""All that most servers say: there is nothing to take apart."""
+
+
 def usage_of(reported: Any) -> Usage | None:
     """The usage object of a reply or chunk; None if there is none.
 
@@ -22,6 +26,10 @@ def usage_of(reported: Any) -> Usage | None:
     usage = as_object(reported)
     if not usage:
         return None
+    if usage.keys() == _PLAIN:
+        prompt, completion = usage["prompt_tokens"], usage["completion_tokens"]
+        if type(prompt) is int and type(completion) is int and prompt + completion == usage["total_tokens"]:
+            return Usage(max(0, prompt), max(0, completion))
     prompt_details = _first(usage, "prompt_tokens_details", "input_tokens_details", "input_token_details")
     completion_details = _first(usage, "completion_tokens_details", "output_tokens_details", "output_token_details")
     total = as_count(usage.get("total_tokens"))

@@ -24,10 +24,16 @@ class RequestRequirements:
     def __init__(self, request: Request) -> None:
         self._request = request
         self._body: Body = request.body
+        self._features: frozenset[str] | None = None
 
-    @cached_property
+    @property
     def features(self) -> frozenset[str]:
         """Features that the model has to have, for example ``vision`` where a message holds an image."""
+        if self._features is None:
+            self._features = self._needed()
+        return self._features
+
+    def _needed(self) -> frozenset[str]:
         body = self._body
         if self._request.operation is not Operation.CHAT:
             return frozenset()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from email.utils import parsedate_to_datetime
+from functools import cached_property
 from typing import Any, Protocol
 
 import attrs
@@ -11,8 +12,11 @@ import orjson
 
 from ..errors import Failure, FailureKind, provider_error
 
+SLACK = 0.1
+"""Seconds by which a limit may be passed. So the same limits serve all exchanges that have just begun."""
 
-@attrs.frozen
+
+@attrs.frozen(slots=False)
 class HttpTimeouts:
     """Limits on one HTTP exchange, in seconds; None is no limit. The router narrows them to the request's deadline."""
 
@@ -27,13 +31,19 @@ class HttpTimeouts:
 
     def within(self, remaining: float | None) -> HttpTimeouts:
         """These limits, none longer than ``remaining`` seconds."""
-        if remaining is None:
+        if remaining is None or remaining + SLACK >= self.longest:
             return self
 
         def least(limit: float | None) -> float:
             return remaining if limit is None else min(limit, remaining)
 
         return HttpTimeouts(least(self.connect), least(self.first_byte), least(self.idle), least(self.total))
+
+    @cached_property
+    def longest(self) -> float:
+        """The longest of the four; infinite where one is no limit."""
+        limits = (self.connect, self.first_byte, self.idle, self.total)
+        return max(float("inf") if limit is None else limit for limit in limits)
 
 
 class Headers(Mapping[str, str]):
