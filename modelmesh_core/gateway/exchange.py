@@ -42,6 +42,10 @@ class Connection(Protocol):
 
     @property
     def is_lost(self) -> bool: ...
+    @property
+    def has_whole_body(self) -> bool:
+        """Whether all of the request has come, so that reading it waits for nobody."""
+        ...
 
 
 class Exchange:
@@ -125,7 +129,8 @@ class Exchange:
             raise _too_large(limit)
         pieces: list[bytes] = []
         size = 0
-        deadline = Deadline(self._limits.body)
+        is_here = self._connection is not None and self._connection.has_whole_body
+        deadline = None if is_here else Deadline(self._limits.body)
         try:
             while self._body_left:
                 piece = await self._read_piece()
@@ -134,11 +139,12 @@ class Exchange:
                     raise _too_large(limit)
                 pieces.append(piece)
         except asyncio.CancelledError:
-            if not deadline.has_passed:
+            if deadline is None or not deadline.has_passed:
                 raise
             raise Refusal(408, f"the request body did not arrive within {self._limits.body:g} s") from None
         finally:
-            deadline.end()
+            if deadline is not None:
+                deadline.end()
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     async def _read_piece(self) -> bytes:

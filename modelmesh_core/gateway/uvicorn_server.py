@@ -40,6 +40,10 @@ class GuardedConnection(asyncio.Protocol):
     def is_lost(self) -> bool:
         return self.transport.is_closing()
 
+    @property
+    def has_whole_body(self) -> bool:
+        return not self.cycle.more_body
+
     def on_message_begin(self) -> None:
         """What httptools calls for a new request."""
         super().on_message_begin()  # type: ignore[misc]  (of the protocol that this is mixed into)
