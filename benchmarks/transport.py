@@ -1,5 +1,8 @@
 """What the transport adds to its engine: a call through it, and the same exchange on the bare engine.
 
+The engine httptools is all our own, so there is no bare one; it is compared with httpx and pyreqwest, through the
+transport, instead. The CPU time is that of this process with all its threads.
+
     python benchmarks/transport.py [calls]
 
 The server runs in another process (benchmarks/upstream.py). Rounds alternate, and the ratio of each pair is taken,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from decimal import Decimal
 from random import Random
@@ -13,7 +13,7 @@ import attrs
 
 from .capabilities import CapabilityTree
 from .catalogue import Limits, ModelDefinition, ModelRegistry, Pricing
-from .catalogue.assembly import ListedProvider, assemble_models
+from .catalogue.assembly import CONFIGURED, ListedProvider, assemble_models, define_listed
 from .config import MeshConfig
 from .config.schema import ProviderConfig
 from .errors import ConfigurationError, Problem
@@ -94,6 +94,25 @@ class Engine:
             if pool_id in self.pools:
                 self.pools[pool_id].restore(state)
 
+    def take_up(self, provider: str, models: Iterable[CatalogueModel]) -> None:
+        """Register models that the configured ``provider`` was found to have. Pools follow; ``id`` is the full id."""
+        service = self.providers[provider]
+        listed = ListedProvider(provider, provider, list(models))
+        definitions = define_listed(listed, self.tree)
+        self.models.register_all(_askable(definition, service) for definition in definitions)
+
+    def reprice(self, model_id: str, pricing: Pricing) -> None:
+        """A model costs this from now on, unless the configuration says what it costs."""
+        known = self.models.get_model(model_id)
+        if CONFIGURED not in (known.sources.get("pricing.input"), known.sources.get("pricing.output")):
+            self.models.register(attrs.evolve(known, pricing=pricing))
+
+    def last_request(self, provider: str) -> float | None:
+        """When a model of ``provider`` was last asked (UTC epoch seconds), as far as is known."""
+        states = (self.router.states.peek(model.id) for model in self.models.find_by_provider(provider))
+        asked = [state.account.last_request for state in states if state is not None]
+        return max((moment for moment in asked if moment is not None), default=None)
+
     async def aclose(self) -> None:
         """Close every provider. The router must have nothing in flight."""
         for service in self.providers.values():
@@ -155,7 +174,7 @@ def build_engine(config: MeshConfig, around: Surroundings, step: Step) -> Engine
         core: list[tuple[str, Any]] = [("the core", resolver), ("the core: pool selection", PoolSelection())]
         pipeline = RoutingPipeline(HookRelay([*relays.everywhere, *core]), pools)
     with step("create the router"):
-        accounting = Accounting(around.states, pools, providers, around.emit, around.observe)
+        accounting = Accounting(around.states, pools, providers, around.emit, around.observe, around.clock)
         router = Router(pipeline, pools, providers, around.states, accounting, around.clock, around.random)
         prober = Prober(pools, providers, accounting, around.clock)
     return Engine(config, tree, models, providers, pools, router, prober, unlisted, relays.of_all())

@@ -30,6 +30,7 @@ from .observability.present import mesh_entries
 from .observability.service import Observability
 from .registry import ConnectorRegistry
 from .secrets import SecretRenewal, SecretResolver, fill_environment
+from .services import Services
 from .sharing import Sharing
 from .state.documents import Documents
 from .state.forecast import LimitUsage
@@ -111,6 +112,7 @@ class ModelMesh:
         self._tasks: list[asyncio.Task[None]] = []
         self._last_pools: dict[str, Any] = {}
         self._sharing: Sharing | None = None
+        self._services = Services(self._registry, self)
         self.startup: list[tuple[str, float]] = []
         """(step, seconds) of the last initialization."""
 
@@ -314,6 +316,7 @@ class ModelMesh:
         if self._sharing is not None:
             await self._sharing.start(self._running())
         self._observability.start()
+        await self._services.start(self._running().config.discovery)
         self._tasks = [
             asyncio.create_task(self._keep_house(), name="modelmesh housekeeping"),
             asyncio.create_task(self._renew_secrets(), name="modelmesh secrets"),
@@ -368,6 +371,7 @@ class ModelMesh:
         if resolved.observability != old.config.observability:
             self._background.run(self._observability.replace(resolved.observability))
         new.router.propagates = self._observability.propagates
+        self._background.run(self._services.start(resolved.discovery))
         self._emit("config_reloaded", {"pools": sorted(new.pools), "providers": sorted(new.providers)})
         self._background.submit(_drain(old, old_secrets, self._clock))
 
@@ -396,6 +400,7 @@ class ModelMesh:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._services.stop()
         self._last_pools = engine.export()
         if self._sharing is not None:
             await self._sharing.close()

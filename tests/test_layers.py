@@ -28,7 +28,7 @@ FLOORS = [
     ["observability"],
     ["execution"],
     ["engine", "background"],
-    ["listing", "sharing"],
+    ["listing", "sharing", "services"],
     ["mesh"],
     ["openai_dialect", "dialects"],
     ["client", "gateway", "cli"],

@@ -16,7 +16,15 @@ from docs_meanings import MEANINGS
 from modelmesh_core.config.containers import is_list, is_mapping
 from modelmesh_core.config.documentation import describe_class, describe_fields
 from modelmesh_core.config.fields import IDENTITY, Field, fields_of
-from modelmesh_core.config.schema import ProviderConfig, SecretsConfig, Sections, SinkConfig, StorageConfig
+from modelmesh_core.config.schema import (
+    HealthConfig,
+    ProviderConfig,
+    SecretsConfig,
+    Sections,
+    SinkConfig,
+    StorageConfig,
+    SyncConfig,
+)
 from modelmesh_core.wire.http import HttpTimeouts
 
 _WORDS: Mapping[Any, str] = {str: "text", bool: "true or false", int: "whole number", float: "number", Any: "anything"}
@@ -37,7 +45,7 @@ _NAMED: Mapping[str, str] = {
     "features": "mapping of feature to true or false, or list of features",
     "sinks": "id, mapping of `connector` and its options, or list of these",
 }
-_WITH_OPTIONS = (SecretsConfig, ProviderConfig, StorageConfig, SinkConfig)
+_WITH_OPTIONS = (SecretsConfig, ProviderConfig, StorageConfig, SinkConfig, SyncConfig, HealthConfig)
 
 
 class Part(NamedTuple):

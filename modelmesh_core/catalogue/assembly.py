@@ -151,6 +151,11 @@ def assemble_models(
     return found
 
 
+def define_listed(provider: ListedProvider, tree: CapabilityTree) -> list[ModelDefinition]:
+    """Every model that ``provider`` lists, as if no configuration mentioned it."""
+    return [_define(_Listed(provider.own_id(model)), provider, model, tree) for model in provider.models]
+
+
 @attrs.frozen
 class _Listed:
     """A catalogue model that the configuration does not mention."""

@@ -23,6 +23,12 @@ def declare(commands: Commands) -> None:
     listing = group.add("list", run_list, "list every model that can serve")
     listing.add_argument("--capability", metavar="NAME", help="only models with this capability, or one below it")
     listing.add_argument("--provider", metavar="NAME", help="only models of this entry in `providers`")
+    group.add(
+        "sync",
+        run_sync,
+        "ask every provider what it lists, and show what is not known here; changes nothing",
+        details="With discovery.sync in the configuration, a running mesh does so by itself, and acts on it.",
+    )
     show = group.add("show", run_show, "show every fact about a model, and where it came from")
     show.add_argument("model", metavar="ID", help="its full id, or a short name that only one model has")
 
@@ -51,6 +57,34 @@ def run_list(arguments: Namespace, output: Output) -> int:
         ),
     )
     return Exit.SUCCESS
+
+
+def run_sync(arguments: Namespace, output: Output) -> int:
+    from ..builtin.discovery_registry_sync import RegistrySync
+
+    with open_mesh(arguments, read_only=True) as mesh:
+        asked = set(mesh.config.discovery.sync.providers or mesh.engine.providers)
+        found = [changes for changes, _ in mesh.background.run(RegistrySync(mesh).look())]
+    silent = sorted(asked - {changes.provider for changes in found})
+    if arguments.json:
+        output.json({"providers": [changes.to_dict() for changes in found], "not_listed": silent})
+        return Exit.SUCCESS if found else Exit.FAILED
+    rows = [
+        *((changes.provider, "new", model, "") for changes in found for model in changes.new),
+        *((changes.provider, "new, unclear", model, "") for changes in found for model in changes.unclear),
+        *(
+            (changes.provider, "repriced", model, f"{prices['input_before']} → {prices['input']} per 1M input")
+            for changes in found
+            for model, prices in changes.repriced.items()
+        ),
+    ]
+    if rows:
+        output.table(("provider", "what", "model", ""), rows)
+    elif found:
+        output.text("Everything that the providers list is known.")
+    for name in silent:
+        output.warning(f"{name} lists no models, or could not be asked; --verbose shows why.")
+    return Exit.SUCCESS if found else Exit.FAILED
 
 
 def run_show(arguments: Namespace, output: Output) -> int:

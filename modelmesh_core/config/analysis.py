@@ -9,7 +9,14 @@ import attrs
 
 from ..errors import Problem
 from ..registry import ConnectorRegistry
-from .connector_checks import check_observability, check_packages, check_providers, check_secrets, check_storage
+from .connector_checks import (
+    check_discovery,
+    check_observability,
+    check_packages,
+    check_providers,
+    check_secrets,
+    check_storage,
+)
 from .document import Section, in_order
 from .mistakes import UnknownKeyError
 from .model_checks import Capabilities, ModelIndex, check_models
@@ -54,6 +61,7 @@ def _check(review: Review) -> Sections:
         models=models,
         pools=pools,
         storage=check_storage(review),
+        discovery=check_discovery(review),
         observability=check_observability(review),
         connectors=connectors,
     )

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path as FilePath
-from typing import Any
+from typing import Any, TypeVar
 
 import attrs
 
 from ..errors import ConnectorError
+from ..interfaces.discovery import DiscoveryConnector
 from ..interfaces.observability import ObservabilityConnector
 from ..interfaces.provider import ProviderConnector
 from ..interfaces.secret_store import SecretStoreConnector
@@ -22,11 +23,14 @@ from .review import Review, is_known
 from .schema import (
     ConnectorPackage,
     ConnectorsConfig,
+    DiscoveryConfig,
+    HealthConfig,
     ObservabilityConfig,
     ProviderConfig,
     SecretsConfig,
     SinkConfig,
     StorageConfig,
+    SyncConfig,
 )
 from .spellings import one_or_many
 from .structure import structure_options
@@ -157,6 +161,30 @@ def check_storage(review: Review) -> StorageConfig:
     connector_id, record = review.load(StorageConnector, "storage", storage.connector, "storage", "connector")
     options = review.options(record.options, storage.options, own_keys, "storage") if record else None
     return attrs.evolve(storage, connector=connector_id, options=options)
+
+
+def check_discovery(review: Review) -> DiscoveryConfig:
+    """The services with full connector ids, typed options, and providers that exist."""
+    discovery = review.sections.discovery
+    sync = _check_service(review, discovery.sync, "sync")
+    return attrs.evolve(discovery, sync=sync, health=_check_service(review, discovery.health, "health"))
+
+
+S = TypeVar("S", SyncConfig, HealthConfig)
+
+
+def _check_service(review: Review, section: S, name: str) -> S:
+    place = ("discovery", name)
+    known = list(review.sections.providers)
+    for index, provider in enumerate(section.providers):
+        review.expect_known("provider", provider, known, *place, "providers", index)
+    if not section.enabled and review.raw(*place, "connector") is None:
+        return attrs.evolve(section, options=None)
+    connector_id, record = review.load(DiscoveryConnector, "discovery", section.connector, *place, "connector")
+    options = None
+    if record is not None:
+        options = review.options(record.options, section.options, written_keys(type(section)), *place)
+    return attrs.evolve(section, connector=connector_id, options=options)
 
 
 def check_observability(review: Review) -> ObservabilityConfig:

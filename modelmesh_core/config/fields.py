@@ -24,12 +24,14 @@ from ..wire.http import HttpTimeouts
 from .schema import (
     Cron,
     ErrorCode,
+    HealthConfig,
     ModelConfig,
     Options,
     ProviderConfig,
     ProxyConfig,
     StatisticsConfig,
     StorageConfig,
+    SyncConfig,
     TimeZone,
 )
 
@@ -88,6 +90,10 @@ BOUNDS: Mapping[tuple[type, str], tuple[float | None, float | None]] = {
     (ProviderConfig, "max_connections"): _AT_LEAST_ONE,
     (StorageConfig, "sync_interval"): _POSITIVE_TIME,
     (StatisticsConfig, "flush_interval"): _POSITIVE_TIME,
+    (SyncConfig, "interval"): _POSITIVE_TIME,
+    (HealthConfig, "interval"): _POSITIVE_TIME,
+    (HealthConfig, "timeout"): _POSITIVE_TIME,
+    (HealthConfig, "failure_threshold"): _AT_LEAST_ONE,
     (ProxyConfig, "port"): (0, 65535),
     (ProxyConfig, "max_body"): _AT_LEAST_ONE,
     (ProxyConfig, "workers"): (1, 64),

@@ -18,7 +18,16 @@ from .containers import is_list, is_mapping
 from .documentation import describe_class, describe_fields
 from .fields import Field, fields_of
 from .scalars import MARKED, SCALARS
-from .schema import ConnectorsConfig, ProviderConfig, SecretsConfig, Sections, SinkConfig, StorageConfig
+from .schema import (
+    ConnectorsConfig,
+    HealthConfig,
+    ProviderConfig,
+    SecretsConfig,
+    Sections,
+    SinkConfig,
+    StorageConfig,
+    SyncConfig,
+)
 
 Schema = dict[str, Any]
 
@@ -28,6 +37,8 @@ _CONNECTOR_FIELDS: Mapping[tuple[type, str], str] = {
     (ProviderConfig, "connector"): "provider",
     (StorageConfig, "connector"): "storage",
     (SinkConfig, "connector"): "observability",
+    (SyncConfig, "connector"): "discovery",
+    (HealthConfig, "connector"): "discovery",
     (SecretsConfig, "store"): "secret-store",
     (PoolSettings, "strategy"): "rotation",
     (PoolSettings, "selector"): "rotation",
@@ -38,6 +49,8 @@ _KINDS_WITH_OPTIONS: Mapping[type, str] = {
     ProviderConfig: "provider",
     StorageConfig: "storage",
     SinkConfig: "observability",
+    SyncConfig: "discovery",
+    HealthConfig: "discovery",
 }
 
 

@@ -285,6 +285,58 @@ class ProxyConfig:
 
 
 @attrs.frozen
+class SyncConfig:
+    """Whether what the providers list is compared with the models that are known."""
+
+    enabled: bool = False
+    """Nobody is called unless this is true."""
+    connector: str = "modelmesh.registry-sync.v1"
+    """Id of a discovery connector."""
+    interval: Duration = 3600.0
+    """From one round to the next."""
+    providers: tuple[str, ...] = ()
+    """Names of the providers to ask. Empty: all."""
+    auto_register: bool = True
+    """Whether ``on_new_model: register`` may; false makes it ``notify``."""
+    on_new_model: Literal["register", "notify", "ignore"] = "register"
+    """What becomes of a model that a provider lists and nobody knew."""
+    on_deprecated_model: Literal["deactivate", "notify", "ignore"] = "notify"
+    """What becomes of a model that a provider has listed and lists no more."""
+    on_repriced_model: Literal["update", "notify", "ignore"] = "notify"
+    """What becomes of a price that a provider lists and that differs. Prices of the configuration stay in any case."""
+    options: Options = attrs.field(default=None, repr=False)
+    """Instance of the connector's options class; None if it has none."""
+
+
+@attrs.frozen
+class HealthConfig:
+    """Whether providers that nobody asks are tried now and then."""
+
+    enabled: bool = False
+    """Nobody is called unless this is true."""
+    connector: str = "modelmesh.health-monitor.v1"
+    """Id of a discovery connector."""
+    interval: Duration = 60.0
+    """From one round to the next."""
+    timeout: Duration = 10.0
+    """For one call."""
+    failure_threshold: int = 3
+    """Calls in a row that fail until the provider's models go on standby."""
+    providers: tuple[str, ...] = ()
+    """Names of the providers to watch. Empty: all."""
+    options: Options = attrs.field(default=None, repr=False)
+    """Instance of the connector's options class; None if it has none."""
+
+
+@attrs.frozen
+class DiscoveryConfig:
+    """Background services that call providers without being asked for an answer."""
+
+    sync: SyncConfig = SyncConfig()
+    health: HealthConfig = HealthConfig()
+
+
+@attrs.frozen
 class Sections:
     """Everything that a configuration holds."""
 
@@ -296,6 +348,7 @@ class Sections:
     pools: Mapping[str, PoolSettings] = attrs.field(factory=dict[str, PoolSettings])
     storage: StorageConfig = StorageConfig()
     observability: ObservabilityConfig = ObservabilityConfig()
+    discovery: DiscoveryConfig = DiscoveryConfig()
     connectors: ConnectorsConfig = ConnectorsConfig()
     proxy: ProxyConfig = ProxyConfig()
     allow_pinned_models: bool = True

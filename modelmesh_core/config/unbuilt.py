@@ -38,7 +38,6 @@ UNBUILT = (
     Unbuilt("observability.logging.max_payload_size", None, "remove it: prompts and answers are never logged"),
     Unbuilt("observability.statistics.retention"),
     Unbuilt("observability.tracing"),
-    Unbuilt("discovery"),
 )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..errors import FailureKind
+from ..errors import Failure, FailureKind
 from ..interfaces.records import AttemptRecord, DecisionRecord
 from ..interfaces.routing import Deactivation, FailedAttempt, Reason
 from ..members import Member
@@ -13,6 +13,7 @@ from ..pools import CapabilityPool
 from ..rotation.policy import counts_as_failure
 from ..state.ledger import Reservation
 from ..state.models import LiveStates
+from ..values import Clock
 from ..wire.messages import Headroom, Usage
 from .provider_service import ProviderService
 
@@ -34,10 +35,12 @@ class Accounting:
         providers: Mapping[str, ProviderService],
         emit: Callable[[str, Mapping[str, Any]], None],
         observe: Observe,
+        clock: Clock,
     ) -> None:
         self._states = states
         self._pools = pools
         self._providers = providers
+        self._clock = clock
         self.emit = emit
         self.observe = observe
 
@@ -163,6 +166,35 @@ class Accounting:
             what = {"provider": provider.name, "reason": reason.value, "detail": failed.failure.message}
             self.emit("provider_deactivated", what)
             self.emit("provider_health_changed", {"provider": provider.name, "healthy": False})
+
+    def account_fails(self, provider: ProviderService, failure: Failure) -> None:
+        """Somebody tried the account without being asked for an answer, and it does not work."""
+        members = [
+            member
+            for pool in self._pools.values()
+            for member in pool.members.values()
+            if member.definition.provider == provider.name
+        ]
+        if not members:
+            return
+        failed = FailedAttempt(members[0].model.id, provider.name, failure)
+        is_refused = failure.kind is FailureKind.AUTHENTICATION
+        cause, reason = ("on_auth_failure", Reason.AUTH) if is_refused else ("on_api_outage", Reason.ERROR)
+        with self._states.lock:
+            newly = provider.is_available()
+            if is_refused:
+                provider.state.auth_valid = False
+            self._provider_down(provider, members[0], cause, reason, newly, failed, self._clock.now())
+
+    def account_works(self, provider: ProviderService) -> None:
+        """The same, and it does: what an outage or a refused key put on standby is active again."""
+        with self._states.lock:
+            for pool in self._pools.values():
+                for member in pool.members.values():
+                    is_ours = member.definition.provider == provider.name
+                    if is_ours and member.standing.reason in (Reason.ERROR, Reason.AUTH):
+                        pool.recover(member.model.id)
+            self.provider_recovered(provider)
 
     def provider_recovered(self, provider: ProviderService) -> None:
         """The account works again: a probe of it succeeded, or somebody says so."""

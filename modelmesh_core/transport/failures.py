@@ -6,6 +6,8 @@ reason itself and raises ``from None``, so that a printed traceback holds no sec
 
 from __future__ import annotations
 
+import os
+import ssl
 from urllib.parse import urlsplit
 
 from ..errors import ConfigurationError, Failure, FailureKind, ProviderError, provider_error
@@ -50,6 +52,18 @@ def _address(url: str) -> str | None:
     if not host:
         return None
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def reason_of(error: BaseException) -> str:
+    """What the operating system or TLS says went wrong, in words that hold no secret."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted: {error.verify_message}"
+    if isinstance(error, ssl.SSLError):  # its errno is not the system's
+        return f"TLS failed: {error.reason.replace('_', ' ').lower()}" if error.reason else "TLS failed"
+    if isinstance(error, OSError):
+        known = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
+        return known or type(error).__name__
+    return type(error).__name__
 
 
 def connection_error(whom: str, reason: str) -> ProviderError:

@@ -9,7 +9,6 @@ certifi's, which come with httpx.
 from __future__ import annotations
 
 import asyncio
-import os
 import ssl
 import sys
 from collections.abc import Mapping
@@ -32,6 +31,7 @@ from .failures import (
     cut,
     head_timeout,
     peer,
+    reason_of,
     undecodable,
     unreadable_ca_file,
 )
@@ -244,11 +244,8 @@ def _reason(error: BaseException, handled: BaseException | None) -> str:
     httpx tells of a refused connection only that all attempts failed, and of a header that cannot be sent its value.
     """
     bottom = _bottom(error, handled)
-    if isinstance(bottom, ssl.SSLCertVerificationError):
-        return f"its certificate is not trusted: {bottom.verify_message}"
     if isinstance(bottom, OSError):
-        known = os.strerror(bottom.errno) if bottom.errno and bottom.errno > 0 else bottom.strerror
-        return known or type(bottom).__name__
+        return reason_of(bottom)
     if isinstance(error, (httpx.RemoteProtocolError, httpx.ProxyError)):
         return str(error)
     if isinstance(error, (httpx.LocalProtocolError, httpx.UnsupportedProtocol, httpx.InvalidURL, ValueError)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -149,3 +150,24 @@ def test_a_word_that_nothing_holds(run: Run) -> None:
     result = run("capabilities", "embedings")
     assert (result.code, result.out) == (1, "")
     assert "embeddings" in result.err
+
+
+def test_models_sync_shows_what_providers_list_and_changes_nothing(run: Run, write_config: Write) -> None:
+    path = write_config(models=("other",))
+    shown = run("models", "sync")
+    assert shown.code == 0
+    assert [line.split() for line in shown.out.splitlines() if "local.good" in line] == [
+        ["local", "new", "local.good", "-"]
+    ]
+    assert json.loads(run("models", "sync", "--json").out)["providers"][0]["new"] == ["local.good"]
+    assert "local.good" not in run("models", "list").out
+    path.write_text(path.read_text().replace("local.other", "local.good"))
+    assert "Everything that the providers list is known." in run("models", "sync").out
+
+
+def test_models_sync_names_who_could_not_be_asked(run: Run, write_config: Write, upstream: Any) -> None:
+    write_config()
+    upstream.listing_status = 401
+    shown = run("models", "sync")
+    assert shown.code == 1
+    assert "local lists no models, or could not be asked" in shown.err

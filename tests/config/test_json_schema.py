@@ -57,7 +57,7 @@ BAD = [
     "proxy: {port: high}",
     "proxy: {endpoints: [/v1/chat]}",
     "connectors: {packages: [{path: x}]}",
-    "discovery: {sync: {}}",
+    "discovery: {sync: {enabled: maybe}}",
 ]
 
 

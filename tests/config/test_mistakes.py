@@ -155,7 +155,6 @@ BROKEN = [
         "a secret store cannot wait for a secret",
     ),
     # not built yet
-    ("discovery: {sync: {enabled: true}}\n", "1:1", "discovery is not built yet; remove it."),
     ("observability: {tracing: {min_severity: info}}\n", "1:17", "tracing is not built yet; remove it."),
     ("providers: {a: {connector: box.local.v1, auth: {method: oauth}}}\n", "1:49", "method: 'oauth' is not built yet"),
     ("providers: {a: {connector: box.local.v1, auth: {key_rotation: 1d}}}\n", "1:49", "key_rotation is not built yet"),
@@ -203,7 +202,7 @@ def test_every_mistake_of_a_file_is_told_at_once_in_file_order(tmp_path: Path, r
         "    connector: acme.chat.v1\n"
         "    timeout: soon\n"
         "    region: mars\n"
-        "discovery: {}\n"
+        "discovery: {sync: {interval: soon}}\n"
         "pools: {}\n"
     )
     with pytest.raises(ConfigurationError) as caught:

@@ -165,7 +165,7 @@ class RedisServer(Server):
         return f"redis://:{self.password}@127.0.0.1:{self.port}/0"
 
     def command(self) -> Sequence[str]:
-        kept = ("--appendonly", "yes", "--save", "", "--dir", str(self.folder))
+        kept = ("--appendonly", "yes", "--appendfsync", "always", "--save", "", "--dir", str(self.folder))
         where = ("--port", str(self.port), "--bind", "127.0.0.1", "--requirepass", self.password)
         return (self.program, *where, *kept, *self.settings)
 

@@ -1,6 +1,7 @@
-"""Each test here runs against every engine."""
+"""Each test here runs against every engine, and against the one that works in the event loop on both loops."""
 
 import ssl
+import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -10,9 +11,23 @@ from modelmesh_core.transport import Transport, TransportOptions, create_transpo
 from modelmesh_core.transport.choice import ENGINES
 
 
-@pytest.fixture(params=ENGINES)
-def engine(request: pytest.FixtureRequest) -> str:
-    return request.param
+NO_UVLOOP = pytest.mark.skipif(sys.platform == "win32", reason="uvloop does not exist for Windows")
+
+
+@pytest.fixture(params=[*ENGINES, pytest.param("httptools on uvloop", marks=NO_UVLOOP)])
+def engine_and_loop(request: pytest.FixtureRequest) -> list[str]:
+    return request.param.split(" on ")
+
+
+@pytest.fixture
+def engine(engine_and_loop: list[str]) -> str:
+    return engine_and_loop[0]
+
+
+@pytest.fixture
+def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, bool]]:
+    with_engine = "engine_and_loop" in request.fixturenames
+    return "asyncio", {"use_uvloop": with_engine and request.getfixturevalue("engine_and_loop")[1:] == ["uvloop"]}
 
 
 @pytest.fixture

@@ -264,9 +264,16 @@ async def test_a_machine_without_authorities_can_call_all_the_same(make_transpor
         assert (await make_transport().send(HttpRequest("GET", server.url()), PATIENT)).status == 200
 
 
-def test_pyreqwest_where_it_is_not_installed_is_a_configuration_error(monkeypatch):
-    monkeypatch.delitem(sys.modules, "modelmesh_core.transport.pyreqwest_engine", raising=False)
-    monkeypatch.setitem(sys.modules, "pyreqwest.client", None)
-    with pytest.raises(ConfigurationError, match="not installed"):
-        create_transport("pyreqwest", TransportOptions())
+@pytest.mark.parametrize(("name", "module"), [("pyreqwest", "pyreqwest.client"), ("httptools", "httptools")])
+def test_a_fast_engine_that_is_not_installed_is_a_configuration_error(monkeypatch, name, module):
+    for known in [known for known in sys.modules if known.startswith(f"modelmesh_core.transport.{name}_")]:
+        monkeypatch.delitem(sys.modules, known)
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ConfigurationError, match=f"{name} is not installed"):
+        create_transport(name, TransportOptions())
     create_transport("auto", TransportOptions())
+
+
+def test_an_engine_that_nobody_knows_is_a_configuration_error():
+    with pytest.raises(ConfigurationError, match="expected one of auto, httpx, pyreqwest, httptools"):
+        create_transport("curl", TransportOptions())

@@ -7,12 +7,22 @@ import contextlib
 import os
 import select
 import socket
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
 from modelmesh_core import ConnectorError, StorageError
 
 from .options import PostgresOptions
+
+_SETTINGS = """
+SELECT set_config('statement_timeout', %s, false),
+    set_config('idle_in_transaction_session_timeout', %s, false),
+    set_config('default_transaction_isolation', 'read committed', false)
+"""
+"""The server gives up when nobody waits any more, and takes the ledger's lock from a process that stalls. Each
+statement of a function has to see what was committed while the function waited for its lock."""
+R = TypeVar("R")
+Rows = list[tuple[Any, ...]]
 
 
 class Connections:
@@ -28,14 +38,18 @@ class Connections:
         self._idle: list[Any] = []
         self._abandoned: set[asyncio.Task[Any]] = set()
 
-    async def run(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    async def run(self, statement: str, values: Any = ()) -> Rows:
         """Run one statement, which is a transaction of its own, and give its rows."""
+        return await self.work(lambda connection: _execute(connection, statement, values))
+
+    async def work(self, work: Callable[[Any], Coroutine[Any, Any, R]]) -> R:
+        """Do ``work`` with a connection of its own. A transaction that it leaves open is undone."""
         from psycopg import Error
 
         limit = self._options.connect_timeout + self._options.timeout
         try:
             async with asyncio.timeout(limit), self._turns:
-                return await self._run(statement, values)
+                return await self._work(work)
         except TimeoutError:
             raise StorageError(f"{self.place} did not answer in time.", hint="Is the server overloaded?") from None
         except (Error, OSError, ValueError) as error:
@@ -49,21 +63,21 @@ class Connections:
         if self._abandoned:
             await asyncio.wait(self._abandoned, timeout=self._options.timeout)
 
-    async def _run(self, statement: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+    async def _work(self, work: Callable[[Any], Coroutine[Any, Any, R]]) -> R:
         connection = self._live() or await self._connect()
         # A cancelled psycopg would first wait for the server to obey. So the work has a task of its own, which is
         # never cancelled: an abandoned one ends with its socket.
-        task = asyncio.ensure_future(_execute(connection, statement, values))
+        task = asyncio.ensure_future(work(connection))
         try:
-            rows = await asyncio.shield(task)
+            result = await asyncio.shield(task)
         except asyncio.CancelledError:
             self._abandon(connection, task)
             raise
         except BaseException:
-            await self._keep(connection)
+            self._keep(connection)
             raise
         self._idle.append(connection)
-        return rows
+        return result
 
     def _live(self) -> Any:
         """A connection that is open still, as far as can be seen without asking."""
@@ -81,13 +95,8 @@ class Connections:
             connection = await AsyncConnection.connect(
                 self._options.url.reveal(), autocommit=True, application_name="modelmesh"
             )
-        settings = (
-            # The server gives up when nobody waits any more; and each statement of a function has to see what was
-            # committed while the function waited for its lock.
-            "SELECT set_config('statement_timeout', %s, false),"
-            " set_config('default_transaction_isolation', 'read committed', false)"
-        )
-        task = asyncio.ensure_future(_execute(connection, settings, (f"{round(self._options.timeout * 1000)}ms",)))
+        limit = f"{round(self._options.timeout * 1000)}ms"
+        task = asyncio.ensure_future(_execute(connection, _SETTINGS, (limit, limit)))
         try:
             await asyncio.shield(task)
         except BaseException:
@@ -95,16 +104,18 @@ class Connections:
             raise
         return connection
 
-    async def _keep(self, connection: Any) -> None:
-        """After a failed statement: the connection may be whole. If it is not, neither are the others."""
-        from psycopg.pq import ConnStatus
+    def _keep(self, connection: Any) -> None:
+        """After a failure: the connection may be whole. If it is not, neither are the others."""
+        from psycopg.pq import ConnStatus, TransactionStatus
 
-        if connection.pgconn.status == ConnStatus.OK:
+        server = connection.pgconn
+        if server.status == ConnStatus.OK and server.transaction_status == TransactionStatus.IDLE:
             self._idle.append(connection)
             return
-        broken, self._idle = [connection, *self._idle], []
-        for one in broken:
-            await one.close()
+        if server.status != ConnStatus.OK:
+            while self._idle:
+                self._idle.pop().pgconn.finish()
+        server.finish()
 
     def _abandon(self, connection: Any, task: asyncio.Task[Any]) -> None:
         async def end() -> None:
@@ -128,7 +139,24 @@ class Connections:
         return StorageError(f"{self.place} could not be used: {text.rstrip('.')}.", hint=_hint(error))
 
 
-async def _execute(connection: Any, statement: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+async def transaction(connection: Any, first: tuple[str, Any], then: Callable[[Any], tuple[R, tuple[str, Any]]]) -> R:
+    """Run ``first``, which begins a transaction and ends with a query of one value, and what ``then`` makes of that.
+
+    Two round trips: the values are put into the statements here, so that several go together.
+    """
+    from psycopg import AsyncClientCursor
+
+    async with AsyncClientCursor[Any](connection) as cursor:
+        await cursor.execute(first[0].encode(), first[1])
+        while cursor.nextset():
+            pass
+        ((value,),) = await cursor.fetchall()
+        result, last = then(value)
+        await cursor.execute(last[0].encode(), last[1])
+        return result
+
+
+async def _execute(connection: Any, statement: str, values: Any) -> Rows:
     async with connection.cursor(binary=bool(values)) as cursor:
         await cursor.execute(statement, values or None)
         return await cursor.fetchall() if cursor.description else []

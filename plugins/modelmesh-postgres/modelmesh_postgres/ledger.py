@@ -1,69 +1,43 @@
-"""The ledger's batches and answers, as the function in the database takes and gives them."""
+"""The ledger in rows of PostgreSQL: what a batch touches is loaded into a book, changed there, and written back.
+
+Two round trips, however long the batch: ``LOAD`` begins a transaction and waits for the ledger's lock, ``SAVE`` ends
+it. There is one lock, so there are no deadlocks; the server takes it from a process that stalls in between.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from typing import Any
 
 import orjson
-from modelmesh_core import (
-    Amounts,
-    Correct,
-    LedgerAnswer,
-    LedgerBatch,
-    LedgerOperation,
-    Line,
-    Reserve,
-    Settle,
-    Totals,
-)
+from modelmesh_core import LedgerAnswer, LedgerBatch, LedgerBook, keys_and_ids
 
-_MEASURES = ("", *Amounts._fields)
+LOAD = 'BEGIN; SELECT "$".ledger_load(%s, %s, %s)::text'
+SAVE = 'SELECT "$".ledger_save(%s, %s, %s, %s, %s, %s, %s); COMMIT'
 
 
-def written_operations(batch: LedgerBatch) -> str:
-    """JSON: an object for each operation. Raises ValueError for a number of more than 64 bits."""
-    return orjson.dumps([_written(operation) for operation in batch.operations]).decode()
+def load_values(batch: LedgerBatch) -> tuple[Any, ...]:
+    """What ``LOAD`` takes."""
+    keys, ids = keys_and_ids(batch)
+    return batch.owner, list(ids), list(keys)
 
 
-def read_answers(batch: LedgerBatch, numbers: Sequence[int]) -> tuple[LedgerAnswer, ...]:
-    """The answers, in the order of the operations."""
-    rest = iter(numbers)
-    return tuple(_read(len(_lines_of(operation)), rest) for operation in batch.operations)
+def applied(batch: LedgerBatch, loaded: str) -> tuple[tuple[LedgerAnswer, ...], tuple[Any, ...]]:
+    """The answers, and what ``SAVE`` takes. Raises TypeError for a number of more than 64 bits."""
+    saved = orjson.loads(loaded)
+    book = LedgerBook.restored(saved)
+    answers = book.apply(batch, saved["now"])
+    changed = book.export()
+    until, sequence = book.owners[batch.owner]
+    return answers, (
+        batch.owner,
+        until,
+        sequence,
+        [owner for owner in saved["owners"] if owner not in book.owners],
+        _chosen(changed["counters"], book.changed_keys),
+        _chosen(changed["held"], book.changed_ids),
+        [name for name in book.changed_ids if name not in book.held],
+    )
 
 
-def _written(operation: LedgerOperation) -> dict[str, Any]:
-    written: dict[str, Any] = {"kind": "look", "lines": [_written_line(line) for line in _lines_of(operation)]}
-    if isinstance(operation, (Reserve, Settle)):
-        written["kind"] = "reserve" if isinstance(operation, Reserve) else "settle"
-        written["id"], written["amounts"] = operation.id, list(operation.amounts)
-    elif isinstance(operation, Correct):
-        written["kind"], written["amounts"] = "correct", list(operation.amounts)
-    return written
-
-
-def _written_line(line: Line) -> dict[str, Any]:
-    return {
-        "key": line.key,
-        "slot": line.slot,
-        "since": line.since,
-        "horizon": line.horizon,
-        "oldest": line.oldest,
-        "passing": line.is_passing,
-        "limits": list(line.limits),
-    }
-
-
-def _lines_of(operation: LedgerOperation) -> tuple[Line, ...]:
-    return (operation.line,) if isinstance(operation, Correct) else operation.lines
-
-
-def _read(lines: int, numbers: Iterator[int]) -> LedgerAnswer:
-    refused, measure = next(numbers), next(numbers)
-    totals = tuple(_read_totals(numbers) for _ in range(lines))
-    return LedgerAnswer(totals, None if refused < 0 else refused, _MEASURES[measure])
-
-
-def _read_totals(numbers: Iterator[int]) -> Totals:
-    slot, *sums = (next(numbers) for _ in range(7))
-    return Totals(slot, Amounts(*sums[:3]), Amounts(*sums[3:]))
+def _chosen(entries: dict[str, Any], names: set[str]) -> str:
+    return orjson.dumps({name: entries[name] for name in names if name in entries}).decode()

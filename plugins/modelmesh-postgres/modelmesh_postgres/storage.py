@@ -8,8 +8,8 @@ from typing import Any
 
 from modelmesh_core import Clock, LedgerAnswer, LedgerBatch, Storage, StorageError, StoredInfo, SystemClock
 
-from .connections import Connections
-from .ledger import read_answers, written_operations
+from .connections import Connections, transaction
+from .ledger import LOAD, SAVE, applied, load_values
 from .options import PostgresOptions
 from .schema import VERSION, making
 
@@ -129,13 +129,16 @@ class PostgresStorage(Storage):
 
     async def transact(self, batch: LedgerBatch) -> Sequence[LedgerAnswer]:
         await self._prune_now_and_then()
-        statement = 'SELECT "$".ledger_apply(%s, %s, %s::float8, %s::jsonb)'
+
+        def change(loaded: str) -> tuple[Sequence[LedgerAnswer], tuple[str, Any]]:
+            answers, values = applied(batch, loaded)
+            return answers, (self._named(SAVE), values)
+
+        first = self._named(LOAD), load_values(batch)
         try:
-            operations = written_operations(batch)
-        except ValueError as error:
-            raise StorageError(f"the ledger of postgres.postgres.v1 cannot take that: {error}.") from error
-        ((numbers,),) = await self._run(statement, batch.owner, batch.sequence, batch.hold, operations)
-        return read_answers(batch, numbers)
+            return await self._connections.work(lambda connection: transaction(connection, first, change))
+        except TypeError as error:
+            raise StorageError(f"the ledger of postgres.postgres.v1 cannot hold that: {error}.") from error
 
     async def _prune_now_and_then(self) -> None:
         if self._clock.monotonic() - self._pruned_at >= _PRUNE_INTERVAL:

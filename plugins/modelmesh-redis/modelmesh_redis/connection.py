@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
@@ -51,7 +52,7 @@ class Connection:
             return await client.eval(source, keys, *values)
 
     async def _guarded(self, work: Callable[[], Awaitable[R]]) -> R:
-        from redis.exceptions import RedisError
+        from redis.exceptions import RedisClusterException, RedisError
 
         limit = self._options.connect_timeout + self._options.timeout
         try:
@@ -59,6 +60,11 @@ class Connection:
                 return await work()
         except TimeoutError:
             raise StorageError(f"{self.place} did not answer in time.", hint="Is the server overloaded?") from None
+        except RedisClusterException as error:
+            # A client that has lost every node may have forgotten all their addresses, too.
+            with contextlib.suppress(Exception):
+                await self.close()
+            raise self._failure(error) from None
         except (RedisError, OSError, ValueError) as error:
             raise self._failure(error) from None  # what the library's own errors hold is not ours to vouch for
 
@@ -89,7 +95,8 @@ class Connection:
         }
         if options.tls_ca_file is not None:
             settings["ssl_ca_certs"] = options.tls_ca_file
-        return (RedisCluster if options.cluster else Redis).from_url(url, **settings)
+        kind: Any = RedisCluster if options.cluster else Redis
+        return kind.from_url(url, **settings)
 
 
 def _digest(source: str) -> str:
@@ -106,16 +113,14 @@ def _hint(text: str) -> str:
 
 def _place_of(url: str) -> tuple[str, str]:
     """The server's name in messages, and the password that stands in none."""
-    try:
+    parts, place, is_known = urlsplit(""), "", False
+    with contextlib.suppress(ValueError):
         parts = urlsplit(url)
-        port, host = parts.port or 6379, parts.hostname or "localhost"
-    except ValueError:
-        parts = None
-    if parts is None or parts.scheme not in ("redis", "rediss", "unix"):
-        raise ConnectorError(
-            "redis.redis.v1 needs a URL such as redis://host:6379/0.", hint="Check storage.url."
-        ) from None
+        place = f"{parts.hostname or 'localhost'}:{parts.port or 6379}"
+        is_known = parts.scheme in ("redis", "rediss", "unix")
+    if not is_known:
+        raise ConnectorError("redis.redis.v1 needs a URL such as redis://host:6379/0.", hint="Check storage.url.")
     password = unquote(parts.password or "")
     if parts.scheme == "unix":
         return f"Redis at {unquote(parts.path)}", password
-    return f"Redis at {host}:{port}", password
+    return f"Redis at {place}", password

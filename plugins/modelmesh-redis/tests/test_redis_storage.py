@@ -102,10 +102,9 @@ async def test_what_was_acknowledged_before_a_crash_is_there_after_it(own_server
 
 async def test_reservations_through_crashes_count_once_each(own_server, tmp_path):
     async with opened(own_server.url, tmp_path, connect_timeout=0.3) as storage:
-        done = 0
+        done = asyncio.Semaphore(0)
 
         async def work(owner):
-            nonlocal done
             for number in range(1, 61):
                 batch = LedgerBatch(owner, number, 600.0, (Settle("", (line(),), Amounts(1, 10, 3)),))
                 while True:
@@ -115,12 +114,12 @@ async def test_reservations_through_crashes_count_once_each(own_server, tmp_path
                         await asyncio.sleep(0.02)
                     else:
                         break
-                done += 1
+                done.release()
 
         workers = [asyncio.create_task(work(f"owner-{number}")) for number in range(8)]
-        for share in (100, 300):
-            while done < share:
-                await asyncio.sleep(0.001)
+        for more in (100, 200):
+            for _ in range(more):
+                await done.acquire()
             await asyncio.to_thread(own_server.kill)
             await asyncio.to_thread(own_server.start)
         await asyncio.gather(*workers)
@@ -253,7 +252,9 @@ async def test_it_works_in_a_cluster(tmp_path):
         async with Redis.from_url(server.url) as client:
             if command:
                 await client.execute_command(*command)
-            while b"cluster_state:ok" not in await client.execute_command("CLUSTER", "INFO"):
+            for _ in range(200):
+                if b"cluster_state:ok" in await client.execute_command("CLUSTER", "INFO"):
+                    return
                 await asyncio.sleep(0.05)
 
     with RedisServer("--cluster-enabled", "yes", "--cluster-port", str(free_port())) as server:
