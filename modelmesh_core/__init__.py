@@ -73,7 +73,7 @@ FACE = {
         "provider_error",
     ),
     ".hookspecs": ("hookimpl",),
-    ".interfaces.catalogue_file": ("read_catalogue",),
+    ".interfaces.catalogue_file": ("read_catalogue", "read_free_tier"),
     ".interfaces.discovery": ("DiscoveryConnector", "DiscoveryService"),
     ".interfaces.http_secret_store": ("HttpSecretStore", "HttpStoreOptions"),
     ".interfaces.ledger": (

@@ -68,6 +68,7 @@ from .hookspecs import (
 )
 from .interfaces.catalogue_file import (
     read_catalogue as read_catalogue,
+    read_free_tier as read_free_tier,
 )
 from .interfaces.discovery import (
     DiscoveryConnector as DiscoveryConnector,

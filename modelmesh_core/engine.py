@@ -201,12 +201,13 @@ def _catalogue(entry: ProviderConfig, connector: ProviderConnector) -> list[Cata
     models = list(connector.models())
     if not entry.free_tier:
         return models
-    if connector.free_tier is None and all(model.free_tier_limits is None for model in models):
+    tier = connector.free_tier()
+    if tier is None and all(model.free_tier_limits is None for model in models):
         raise ConfigurationError(
             [Problem(f"no limits of a free tier of {connector.id} are known", ("providers", entry.name, "free_tier"))],
             hint="Write them under quota (the whole account) or models.<id>.limits instead.",
         )
-    is_free = connector.free_tier is not None
+    is_free = tier is not None and tier.all_models
     return [_on_free_tier(model, model.free_tier_limits, is_free=is_free) for model in models]
 
 
@@ -335,8 +336,9 @@ class _Guards:
         }
 
     def _of_provider(self, entry: ProviderConfig, connector: ProviderConnector) -> Iterator[Allowance]:
-        if entry.free_tier and connector.free_tier is not None and entry.quota is None:
-            yield self._ledger.allowance(f"provider:{entry.name}", connector.free_tier.quota.limits())
+        tier = connector.free_tier() if entry.free_tier and entry.quota is None else None
+        if tier is not None and not tier.quota.limits().is_empty:
+            yield self._ledger.allowance(f"provider:{entry.name}", tier.quota.limits())
         yield from self._of(f"provider:{entry.name}", entry.quota, entry.budget, "rotate")
 
     def of(self, settings: PoolSettings) -> Mapping[str, tuple[Allowance, ...]]:

@@ -169,6 +169,7 @@ FACE = [
     "provider_error",
     "read_book",
     "read_catalogue",
+    "read_free_tier",
     "reset_seconds",
     "retry_after_seconds",
     "trace_context",

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from docs_recordings import covered_by
 from modelmesh_core import CatalogueModel, ConnectorRegistry, ProviderConnector
 from modelmesh_core.catalogue.definitions import operations_of
+from modelmesh_core.limits import WINDOWS
 from modelmesh_core.testing.replaying import Matcher
 
 
@@ -29,11 +30,27 @@ def providers() -> str:
             str(len(models)) if models else "–",
             ", ".join(_features(models)) or "–",
             ", ".join(_variables(record)) or "–",
-            "known" if any(model.free_tier_limits for model in models) else "–",
+            _free_tier(record, models),
             covered_by(info.id),
         )
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _free_tier(record: ProviderConnector, models: list[CatalogueModel]) -> str:
+    tier = record.free_tier()
+    if tier is None:
+        return "–"
+    limits = [
+        f"{getattr(tier.quota, f'{what}_per_{window}'):,} {what} a {window}"
+        for what in ("requests", "tokens")
+        for window in WINDOWS
+        if getattr(tier.quota, f"{what}_per_{window}") is not None
+    ]
+    own = sum(model.free_tier_limits is not None for model in models)
+    if own:
+        limits.append(f"by model, {own} of them")
+    return f"{', '.join(limits)} ([source]({tier.source}), {tier.as_of})"
 
 
 def _operations(models: list[CatalogueModel]) -> frozenset[str]:

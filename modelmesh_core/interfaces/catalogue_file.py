@@ -8,7 +8,7 @@ from decimal import Decimal
 from importlib.resources import files
 from typing import Any
 
-from .provider import CatalogueModel
+from .provider import CatalogueModel, FreeTier
 
 
 def read_catalogue(package: str, file: str) -> Sequence[CatalogueModel]:
@@ -26,6 +26,19 @@ def read_catalogue(package: str, file: str) -> Sequence[CatalogueModel]:
     facts = {"source": data["source"], "as_of": data["as_of"]}
     sets: Mapping[str, Sequence[str]] = data.get("sets", {})
     return [converter.structure({**facts, **_spelt_out(row, sets)}, CatalogueModel) for row in data["models"]]
+
+
+def read_free_tier(package: str, file: str) -> FreeTier | None:
+    """What the table ``free_tier`` of the same file says of the vendor's free tier; None without one.
+
+    Limits of single models stand with them, as ``free_tier_limits``. Raises what cattrs raises for an unknown key.
+    """
+    import cattrs
+
+    data = tomllib.loads(files(package).joinpath(file).read_text("utf-8"), parse_float=Decimal)
+    if "free_tier" not in data:
+        return None
+    return cattrs.Converter(forbid_extra_keys=True).structure(data["free_tier"], FreeTier)
 
 
 def _spelt_out(row: Mapping[str, Any], sets: Mapping[str, Sequence[str]]) -> Mapping[str, Any]:

@@ -46,11 +46,18 @@ class CatalogueModel:
 class FreeTier:
     """What a vendor gives an account for nothing, over all its models. Limits of single models are in the catalogue."""
 
-    quota: QuotaSettings
     source: str
     """Where these facts were taken from."""
     as_of: str
     """The day they were, ISO 8601."""
+    quota: QuotaSettings = QuotaSettings()
+    """Of the account."""
+    all_models: bool = True
+    """Whether models without limits of their own belong to it."""
+
+
+def _none() -> FreeTier | None:
+    return None
 
 
 @attrs.frozen
@@ -223,8 +230,8 @@ class ProviderConnector:
     requires_api_key: bool = True
     default_base_url: str | None = None
     description: str = ""
-    free_tier: FreeTier | None = None
-    """Applied where an entry says ``free_tier: true``."""
+    free_tier: Callable[[], FreeTier | None] = _none
+    """What is applied where an entry says ``free_tier: true``; called when one does."""
 
 
 def failure_of(error: BaseException) -> Failure | None:

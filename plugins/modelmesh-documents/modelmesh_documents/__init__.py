@@ -6,7 +6,15 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from importlib import import_module
 
-from modelmesh_core import EnvironmentKey, Provider, ProviderConnector, ProviderSettings, hookimpl, read_catalogue
+from modelmesh_core import (
+    EnvironmentKey,
+    Provider,
+    ProviderConnector,
+    ProviderSettings,
+    hookimpl,
+    read_catalogue,
+    read_free_tier,
+)
 
 from .options import DeepLOptions, LlamaParseOptions, PerspectiveOptions
 
@@ -43,6 +51,7 @@ def provider_connectors() -> Iterable[ProviderConnector]:
         create=partial(_create, "perspective", "Perspective"),
         options=PerspectiveOptions,
         models=partial(read_catalogue, "modelmesh_documents.models", "perspective.toml"),
+        free_tier=partial(read_free_tier, "modelmesh_documents.models", "perspective.toml"),
         environment=EnvironmentKey(api_key=("PERSPECTIVE_API_KEY",)),
         default_name="perspective",
         default_base_url="https://commentanalyzer.googleapis.com",

@@ -8,11 +8,13 @@ from typing import Literal
 from modelmesh_core import (
     CatalogueModel,
     EnvironmentKey,
+    FreeTier,
     Provider,
     ProviderConnector,
     ProviderSettings,
     hookimpl,
     read_catalogue,
+    read_free_tier,
 )
 
 from .options import VertexOptions
@@ -24,6 +26,7 @@ def provider_connectors() -> Iterable[ProviderConnector]:
         id="google.gemini.v1",
         create=_create_gemini,
         models=lambda: _models("gemini"),
+        free_tier=_free_tier,
         environment=EnvironmentKey(api_key=("GEMINI_API_KEY", "GOOGLE_API_KEY"), base_url=("GOOGLE_GEMINI_BASE_URL",)),
         default_name="google",
         default_base_url="https://generativelanguage.googleapis.com/v1beta",
@@ -58,6 +61,10 @@ def _create_vertex(settings: ProviderSettings) -> Provider:
     from .provider import VertexProvider
 
     return VertexProvider(settings)
+
+
+def _free_tier() -> FreeTier | None:
+    return read_free_tier("modelmesh_google", "gemini_models.toml")
 
 
 def _models(service: Literal["gemini", "vertex"]) -> Sequence[CatalogueModel]:

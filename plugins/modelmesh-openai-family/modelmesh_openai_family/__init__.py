@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from importlib import import_module
 
-from modelmesh_core import Provider, ProviderConnector, ProviderSettings, hookimpl, read_catalogue
+from modelmesh_core import Provider, ProviderConnector, ProviderSettings, hookimpl, read_catalogue, read_free_tier
 
 from .vendors import VENDORS, Vendor
 
@@ -19,6 +19,7 @@ def provider_connectors() -> Iterable[ProviderConnector]:
             create=partial(_create, vendor),
             options=vendor.options,
             models=partial(read_catalogue, "modelmesh_openai_family.models", f"{vendor.catalogue}.toml"),
+            free_tier=partial(read_free_tier, "modelmesh_openai_family.models", f"{vendor.catalogue}.toml"),
             environment=vendor.environment,
             default_base_url=vendor.base_url,
             description=f"{vendor.title}: {vendor.serves}.",

@@ -9,11 +9,13 @@ from importlib import import_module
 from modelmesh_core import (
     CatalogueModel,
     EnvironmentKey,
+    FreeTier,
     Provider,
     ProviderConnector,
     ProviderSettings,
     hookimpl,
     read_catalogue,
+    read_free_tier,
 )
 
 from .options import GoogleSearchOptions, JinaOptions, SerperOptions
@@ -42,6 +44,7 @@ def provider_connectors() -> Iterable[ProviderConnector]:
             create=partial(_create, vendor, name),
             options=options,
             models=partial(_models, vendor),
+            free_tier=partial(_free_tier, vendor),
             environment=EnvironmentKey(api_key=(f"{name.upper()}_API_KEY",)),
             default_base_url=base_url,
             description=description,
@@ -51,6 +54,7 @@ def provider_connectors() -> Iterable[ProviderConnector]:
         create=partial(_create, "google", "GoogleSearch"),
         options=GoogleSearchOptions,
         models=partial(_models, "google"),
+        free_tier=partial(_free_tier, "google"),
         environment=EnvironmentKey(
             api_key=("GOOGLE_SEARCH_API_KEY",), required=("GOOGLE_SEARCH_CX",), options={"cx": "GOOGLE_SEARCH_CX"}
         ),
@@ -62,6 +66,10 @@ def provider_connectors() -> Iterable[ProviderConnector]:
 
 def _create(module: str, name: str, settings: ProviderSettings) -> Provider:
     return getattr(import_module(f"{__name__}.{module}"), name)(settings)
+
+
+def _free_tier(vendor: str) -> FreeTier | None:
+    return read_free_tier(f"{__name__}.models", f"{vendor}.toml")
 
 
 def _models(vendor: str) -> Sequence[CatalogueModel]:
