@@ -24,6 +24,7 @@ from modelmesh_core import (
 )
 from modelmesh_core.builtin.storage_memory import MemoryStorage
 from modelmesh_core.testing import FakeUpstream, answers
+from servers import PostgresServer, RedisServer
 
 PROCESS = Path(__file__).parents[1] / "support" / "ledger_process.py"
 PROCESSES, REQUESTS = 8, 2000
@@ -58,9 +59,39 @@ LIMITS = {
 }
 
 
+@pytest.fixture(scope="module")
+def servers():
+    """Real ones, started when first asked for."""
+    with contextlib.ExitStack() as running:
+        started = {}
+
+        def url(kind):
+            if kind not in started:
+                started[kind] = running.enter_context(kind())
+            return started[kind].url
+
+        yield url
+
+
+@pytest.fixture
+def storage_of(servers, tmp_path):
+    """The section ``storage`` for a store by its name; each test has a place of its own in it."""
+
+    def make(store):
+        own = f"t{abs(hash(tmp_path.name)) % 10**8}"
+        if store == "redis":
+            return {"connector": "redis.redis.v1", "url": servers(RedisServer), "prefix": own}
+        if store == "postgres":
+            return {"connector": "postgres.postgres.v1", "url": servers(PostgresServer), "schema": own}
+        return {"connector": "modelmesh.sqlite.v1", "path": str(tmp_path / "state.db")}
+
+    return make
+
+
+@pytest.mark.parametrize("store", ["sqlite", "redis", "postgres"])
 @pytest.mark.parametrize(("measure", "limit"), [("requests", 1000), ("tokens", 100_000), ("USD", 5)])
-def test_eight_processes_fill_a_limit_and_never_pass_it(measure, limit, tmp_path):
-    storage = {"connector": "modelmesh.sqlite.v1", "sync_policy": "periodic", "path": str(tmp_path / "state.db")}
+def test_eight_processes_fill_a_limit_and_never_pass_it(measure, limit, store, storage_of, tmp_path):
+    storage = {"sync_policy": "periodic", **storage_of(store)}
     task = {"storage": storage, "provider": LIMITS[measure], "requests": REQUESTS, "concurrency": 8}
     processes = [start(task, tmp_path, number) for number in range(PROCESSES)]
     outputs = [process.communicate()[0] for process in processes]
