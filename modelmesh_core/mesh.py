@@ -34,7 +34,7 @@ from .services import Services
 from .sharing import Sharing
 from .state.documents import Documents
 from .state.forecast import LimitUsage
-from .state.ledger import Alert
+from .state.ledger import Alert, EstimateError
 from .state.manager import StateManager
 from .state.models import LiveStates
 from .transport import create_transport
@@ -304,7 +304,7 @@ class ModelMesh:
         if engine is None:
             return ()
         limits = self._states.ledger.limits(now)
-        return mesh_entries(engine.pools.values(), limits, engine.router.in_flight, now)
+        return mesh_entries(engine.pools.values(), limits, self._states.ledger.estimates, engine.router.in_flight, now)
 
     def _tell_plugins(self, event: Any) -> None:
         if self._engine is not None:
@@ -495,6 +495,10 @@ class ModelMesh:
         """Every limit and budget: what is used, what is left, when it resets, and when it will be gone."""
         self._running()
         return self._states.ledger.limits(self._clock.now())
+
+    def estimate_error(self) -> EstimateError:
+        """How far the estimates that reservations are made with were from what was then used, in this process."""
+        return self._states.ledger.estimates
 
     def explain(self, request: Request | str) -> Explanation:
         """What would happen to ``request`` (or to a chat request for that name) now. Calls nobody."""

@@ -10,7 +10,7 @@ import orjson
 from ..background import BackgroundLoop
 from ..execution.resources import ResourceAnswer, ResourceCall
 from ..interfaces.provider import ResourceRequest
-from ..openai_dialect.multipart import FilePart, encode_form
+from ..wire.forms import FormFile, encode_form
 from ..wire.messages import Operation
 from .file_objects import Batch, BatchPage, FileDeleted, FileObject, FilePage
 from .media import File, file_fields
@@ -70,7 +70,7 @@ class AsyncFiles(_Kept):
     async def create(self, *, file: File, purpose: str, **parameters: Any) -> FileObject:
         """Upload ``file``, for example with the purpose ``batch``. Raises OSError if it cannot be read."""
         given = file_fields(file)
-        part = FilePart(given["file"], given["filename"], given.get("media_type", "application/octet-stream"))
+        part = FormFile(given["file"], given["filename"], given.get("media_type", "application/octet-stream"))
         mesh = {name: parameters.pop(name) for name in ("modelmesh_provider", "timeout") if name in parameters}
         fields = [("purpose", purpose), *_form_fields(parameters), ("file", part)]
         media_type, content = encode_form(fields)

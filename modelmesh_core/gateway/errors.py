@@ -25,8 +25,8 @@ from ..errors import (
     RoutingError,
 )
 from ..interfaces.records import AttemptRecord
-from ..openai_dialect.shapes import as_object
 from ..wire.messages import Dialect
+from ..wire.shapes import as_object
 from .exchange import Exchange, HeaderList
 from .redaction import Redactor
 from .refusals import Refusal

@@ -10,8 +10,8 @@ import orjson
 
 from ..dialects import StreamWriter
 from ..execution import StreamingReply
-from ..openai_dialect.shapes import as_object
 from ..wire.messages import Body, StreamEvent
+from ..wire.shapes import as_object
 from .errors import chat_error
 from .exchange import Exchange, HeaderList
 from .redaction import Redactor

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+import attrs
+
 from ..interfaces.observability import Entry
 from ..pools import CapabilityPool
 from ..state.forecast import LimitUsage
+from ..state.ledger import EstimateError
 from .queue import SinkQueue
 
 
 def mesh_entries(
-    pools: Iterable[CapabilityPool], limits: Iterable[LimitUsage], in_flight: int, now: float
+    pools: Iterable[CapabilityPool],
+    limits: Iterable[LimitUsage],
+    estimates: EstimateError,
+    in_flight: int,
+    now: float,
 ) -> Iterator[Entry]:
     """One entry a member of a pool (those on standby first), one a limit, one for the mesh."""
     members = [member for pool in pools for member in list(pool.members.values())]
@@ -41,7 +48,8 @@ def mesh_entries(
             "resets_at": limit.resets_at,
             "runs_dry_at": limit.runs_dry_at,
         }
-    yield {"type": "gauge", "at": now, "scope": "mesh", "in_flight": in_flight}
+    told = attrs.asdict(estimates)
+    yield {"type": "gauge", "at": now, "scope": "mesh", "in_flight": in_flight, "estimates": told}
 
 
 def queue_entries(queues: Iterable[SinkQueue], lost_events: int, now: float) -> Iterator[Entry]:

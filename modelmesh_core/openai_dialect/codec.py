@@ -13,9 +13,9 @@ from ..errors import Failure, FailureKind, provider_error
 from ..interfaces.provider import ProviderCall
 from ..wire.http import HttpResponse
 from ..wire.messages import Body, Headroom, Reply, Usage
+from ..wire.shapes import as_count, as_list, as_object, as_text
 from .errors import error_object, failure_of_error
 from .limits import headroom_of
-from .shapes import as_count, as_list, as_object, as_text
 from .usage import usage_of
 
 _TEXTS = frozenset({"text", "srt", "vtt"})

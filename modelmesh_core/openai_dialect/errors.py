@@ -12,8 +12,8 @@ import orjson
 
 from ..errors import Failure, FailureKind
 from ..wire.http import HttpResponse, retry_after_seconds
+from ..wire.shapes import as_object, as_text
 from .limits import advised_wait, exhausted_wait, headroom_of
-from .shapes import as_object, as_text
 
 _BY_CODE: dict[str, FailureKind] = {
     "insufficient_quota": FailureKind.QUOTA,

@@ -7,7 +7,7 @@ from copy import deepcopy
 from typing import Any
 
 from ..wire.messages import Body
-from .shapes import as_count, as_list, as_object
+from ..wire.shapes import as_count, as_list, as_object
 
 _SAID_ONCE = frozenset({"role", "id", "type", "name", "format", "channel"})
 """Strings that servers may repeat in each delta; every other string grows."""

@@ -7,7 +7,7 @@ from typing import Any
 from ..errors import Failure, FailureKind, provider_error
 from ..interfaces.provider import ProviderCall
 from ..wire.messages import Body, Dialect
-from .shapes import as_list, as_object
+from ..wire.shapes import as_list, as_object
 
 _SAID_OTHERWISE = frozenset(
     {

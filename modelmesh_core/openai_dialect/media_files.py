@@ -7,8 +7,8 @@ import binascii
 from typing import Any
 
 from ..errors import Failure, FailureKind, provider_error
-from .multipart import FilePart
-from .shapes import as_text
+from ..wire.forms import FormFile
+from ..wire.shapes import as_text
 
 _BEGINNINGS = (
     (b"ID3", "mp3", "audio/mpeg"),
@@ -45,13 +45,13 @@ _EXTENSIONS = {
 }
 
 
-def file_part(value: Any, field: str, filename: Any = None, media_type: Any = None) -> FilePart:
+def file_part(value: Any, field: str, filename: Any = None, media_type: Any = None) -> FormFile:
     """``value`` as a file to send. Raises ProviderError of kind INVALID_REQUEST for what holds no bytes."""
     content, own_type = _content(value, field)
     extension, guessed = _recognised(content)
     stated = as_text(media_type) or own_type
     extension = _EXTENSIONS.get((stated or "").partition(";")[0].strip().lower(), extension)
-    return FilePart(content, as_text(filename) or f"{field}.{extension}", stated or guessed)
+    return FormFile(content, as_text(filename) or f"{field}.{extension}", stated or guessed)
 
 
 def is_file(value: Any) -> bool:

@@ -24,6 +24,7 @@ from ..interfaces.provider import (
 from ..values import Secret
 from ..wire.http import HttpRequest, HttpResponse
 from ..wire.messages import Body, Dialect, Headroom, Operation, Reply
+from ..wire.shapes import as_count, as_list, as_object, as_text
 from .codec import Reading
 from .errors import failure_of_response
 from .foreign import without_foreign
@@ -31,7 +32,6 @@ from .limits import headroom_of
 from .operations import EXCHANGES, Exchange
 from .requests import encode_json, images_path, is_edit, prefilled
 from .resources import RESOURCES, decode_resource, resource_request
-from .shapes import as_count, as_list, as_object, as_text
 from .stream import OpenAIStreamDecoder, WholeReplyDecoder, chat_events
 from .typed_stream import SoundStreamDecoder, TypedStreamDecoder, events_of
 

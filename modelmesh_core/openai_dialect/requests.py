@@ -8,10 +8,10 @@ import orjson
 
 from ..errors import Failure, FailureKind, provider_error
 from ..interfaces.provider import ProviderCall
+from ..wire.forms import FormFile, encode_form
 from ..wire.messages import Body
+from ..wire.shapes import as_list
 from .media_files import file_part, is_file
-from .multipart import FilePart, encode_form
-from .shapes import as_list
 
 JSON = "application/json"
 EDITS, VARIATIONS = "/images/edits", "/images/variations"
@@ -43,7 +43,7 @@ def encode_images(body: Body) -> Encoded:
     """JSON, or for pictures whose bytes are at hand a form."""
     if not is_edit(body) or not all(is_file(one) for name in _PICTURES for one in _several(body.get(name))):
         return encode_json(body)
-    fields: list[tuple[str, str | FilePart]] = []
+    fields: list[tuple[str, str | FormFile]] = []
     for name, value in body.items():
         if name not in _PICTURES:
             fields.extend(_form_fields(name, value))

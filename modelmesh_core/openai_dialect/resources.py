@@ -11,8 +11,8 @@ import orjson
 from ..interfaces.provider import ResourceRequest
 from ..wire.http import HttpRequest, HttpResponse
 from ..wire.messages import Operation, Reply
+from ..wire.shapes import as_object
 from .limits import headroom_of
-from .shapes import as_object
 
 RESOURCES = frozenset(
     {Operation.FILES, Operation.BATCH, Operation.RESPONSES, Operation.STORED_COMPLETIONS, Operation.MODELS}

@@ -9,12 +9,12 @@ import orjson
 from ..errors import Failure, FailureKind, ProviderError, provider_error
 from ..wire.http import HttpResponse
 from ..wire.messages import Body, EventKind, Headroom, Reply, StreamEvent, Usage
+from ..wire.shapes import as_count, as_list, as_object, as_text
 from ..wire.sse import MAX_EVENT, SSEDecoder
 from .codec import PLAIN, decode_chat
 from .errors import error_object, failure_of_error
 from .folding import unfold_reply
 from .limits import headroom_of
-from .shapes import as_count, as_list, as_object, as_text
 from .usage import usage_of
 
 

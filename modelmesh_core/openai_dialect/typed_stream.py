@@ -9,9 +9,9 @@ import orjson
 
 from ..errors import provider_error
 from ..wire.messages import Body, EventKind, Headroom, Operation, Reply, StreamEvent, Usage
+from ..wire.shapes import as_list, as_object, as_text
 from ..wire.sse import ServerSentEvent, SSEDecoder
 from .errors import error_object, failure_of_error
-from .shapes import as_list, as_object, as_text
 from .usage import usage_of
 
 
@@ -60,7 +60,7 @@ class TypedStreamDecoder:
                 EventKind.ERROR, usage=usage, error=provider_error(failure_of_error(error or body, body))
             )
         raw = None if b"\n" in payload else payload
-        kind = as_text(body.get("type")) or ""
+        kind = as_text(body.get("type"))
         if kind.endswith(".done"):
             return StreamEvent(EventKind.FINISH, body, raw=raw, usage=usage, finish_reason="stop")
         if kind.endswith(".completed"):

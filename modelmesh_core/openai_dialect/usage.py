@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from ..wire.messages import Usage
-from .shapes import as_count, as_object
+from ..wire.shapes import as_count, as_object
 
 _TICKS = Decimal(10_000_000_000)
 """Of xAI, to the dollar."""

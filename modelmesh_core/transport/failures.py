@@ -14,6 +14,8 @@ from ..errors import ConfigurationError, Failure, FailureKind, ProviderError, pr
 
 KEEP_ALIVE = 60.0
 """Seconds that an unused connection stays open: longer than a pause between turns, shorter than most servers keep."""
+CLOCK_PRECISION = 0.002
+"""Seconds by which a timer may seem to ring early: uvloop counts in whole milliseconds."""
 USER_AGENT = "modelmesh"
 """Sent where the request does not name its own."""
 MALFORMED_REQUEST = "the request cannot be sent, because its URL or one of its headers is malformed"
@@ -91,7 +93,7 @@ def cut(whom: str, status: int, reason: str) -> ProviderError:
 
 def body_timeout(whom: str, status: int, idle: float | None, total: float | None, elapsed: float) -> ProviderError:
     """The body stalled, or was not complete in time: the total limit if ``elapsed`` seconds have reached it."""
-    if total is not None and elapsed >= total:
+    if total is not None and elapsed + CLOCK_PRECISION >= total:
         return cut(whom, status, f"not complete{_within(total)} (total)")
     return cut(whom, status, f"nothing more came{_within(idle)} (idle)")
 

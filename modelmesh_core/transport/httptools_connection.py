@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import select
+import ssl
 from typing import Any, cast
 
 from httptools import HttpParserError, HttpResponseParser
@@ -38,10 +39,10 @@ class HttptoolsConnection(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_asked", "_bodiless", "_deadline", "_idle", "_informational", "_items", "_keep", "_lengthless", "_limit", "_loop",
-        "_method", "_parser", "_paused", "_poller", "_size", "_timer", "_timer_at", "_total_at", "_transport", "_waiter",
-        "_whole", "broken", "closed", "coding", "complete", "expired", "headers", "idle_since", "origin", "pieces",
-        "status", "too_long",
+        "_asked", "_bodiless", "_deadline", "_idle", "_informational", "_items", "_keep", "_lengthless",
+        "_limit", "_loop", "_method", "_parser", "_paused", "_poller", "_size", "_timer", "_timer_at",
+        "_total_at", "_transport", "_waiter", "_whole", "broken", "closed", "coding", "complete", "expired",
+        "headers", "idle_since", "origin", "pieces", "status", "too_long",
     )  # fmt: skip
 
     def __init__(self, loop: asyncio.AbstractEventLoop, origin: tuple[bool, str, int] = (False, "", 0)) -> None:
@@ -241,8 +242,18 @@ class HttptoolsConnection(asyncio.Protocol):
             self._watch(self.idle_deadline())
 
     def eof_received(self) -> None:
-        if self._lengthless and not self.complete and self.broken is None:
+        if self._lengthless and not self.complete and self.broken is None and self._said_goodbye():
             self._finish()
+
+    def _said_goodbye(self) -> bool:
+        """Whether the end that came is the server's word, which over TLS a mere FIN is not: anyone can send that."""
+        tls: ssl.SSLObject | None = self._transport and self._transport.get_extra_info("ssl_object")
+        if tls is None:
+            return True
+        try:
+            return tls.read(1) == b""  # it wants more to read if TLS itself was not closed
+        except ssl.SSLError:
+            return False
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._keep = False

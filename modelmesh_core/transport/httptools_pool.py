@@ -168,7 +168,7 @@ def _giving(connection: HttptoolsConnection) -> Callable[[], HttptoolsConnection
 
 async def _open_socket(loop: asyncio.AbstractEventLoop, host: str, port: int) -> socket:
     """A socket to the first address of ``host`` that answers. Raises OSError."""
-    addresses = _interleaved(await loop.getaddrinfo(host, port, type=SOCK_STREAM))
+    addresses = _interleaved(await _resolve(loop, host, port))
     if len(addresses) == 1:
         return await _open_one(loop, addresses[0])
     attempts: set[asyncio.Task[socket]] = set()
@@ -193,6 +193,10 @@ async def _open_socket(loop: asyncio.AbstractEventLoop, host: str, port: int) ->
         for attempt in attempts:
             attempt.add_done_callback(_close_opened)
             attempt.cancel()
+
+
+async def _resolve(loop: asyncio.AbstractEventLoop, host: str, port: int) -> Iterable[AddressInfo]:
+    return await loop.getaddrinfo(host, port, type=SOCK_STREAM)
 
 
 async def _open_one(loop: asyncio.AbstractEventLoop, address: AddressInfo) -> socket:

@@ -179,3 +179,15 @@ def test_a_free_tier_without_known_limits_is_a_mistake(make_mesh):
     settings["providers"]["a"]["free_tier"] = True
     with pytest.raises(Exception, match=r"providers\.a\.free_tier: no limits of a free tier .* are known"):
         make_mesh(settings)
+
+
+def test_how_far_the_estimates_were_off_is_told(make_mesh, upstream):
+    upstream.script(A, [answers.chat("a", tokens=(10, 30))])
+    settings = config("a.one")
+    settings["providers"]["a"]["quota"] = {"tokens_per_day": 10_000}
+    mesh = make_mesh(settings)
+    for _ in range(2):
+        ask(mesh, max_tokens=100)
+    estimates = mesh.estimate_error()
+    assert (estimates.settled, estimates.used_tokens) == (2, 80)
+    assert estimates.missed_tokens == estimates.estimated_tokens - 80 > 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...openai_dialect.shapes import as_list, as_object, as_text
+from ...wire.shapes import as_list, as_object, as_text
 from .reading import Json, without
 
 _WEB = "web_search_result_location"
@@ -43,7 +43,7 @@ def citations_of(annotations: Any) -> list[Json]:
 def _citation(annotation: Json) -> Json:
     if annotation.get("type") == "url_citation":
         own = as_object(annotation.get("url_citation")) or without(annotation, "type")
-        place = {key: as_text(own.get(key)) or "" for key in ("url", "title", "cited_text")}
+        place = {key: as_text(own.get(key)) for key in ("url", "title", "cited_text")}
         return {"type": _WEB, **place, "encrypted_index": "", **without(own, "type", *place, "encrypted_index")}
     own = as_object(annotation.get("citation"))
     if not own:

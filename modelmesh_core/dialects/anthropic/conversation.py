@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...openai_dialect.shapes import as_list, as_object, as_text
+from ...wire.shapes import as_list, as_object, as_text
 from .citations import annotations_of, own_citations
 from .native import anthropic_blocks
 from .parts import as_plain, blocks_at, content_of, part_of

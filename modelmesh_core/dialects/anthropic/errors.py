@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...openai_dialect.shapes import as_text
+from ...wire.shapes import as_text
 from .reading import Json
 
 _BY_STATUS = {
@@ -30,7 +30,7 @@ def error_body(status: int, error: Json, request_id: str) -> Json:
 
 def error_event(error: Json) -> Json:
     """The data of the event that ends a stream in ``error``, which has no status any more."""
-    kind = as_text(error.get("type")) or ""
+    kind = as_text(error.get("type"))
     return {"type": "error", "error": _told(kind if kind in _OWN else _BY_TYPE.get(kind, "api_error"), error)}
 
 

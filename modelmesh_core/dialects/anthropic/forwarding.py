@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...openai_dialect.shapes import as_object, as_text
+from ...wire.shapes import as_object, as_text
 from .blocks import TOOL, BlockWriter, Key, OpenBlock
 from .pieces import TEXT, THOUGHT, DeltaReader
 from .reading import Json
@@ -49,7 +49,7 @@ class Forwarder:
     def _begin(self, index: Any, block: Json) -> bool:
         if not isinstance(index, int) or index < self._blocks.next_index or self._open or self._is_ending:
             return False
-        self._open[index] = self._blocks.adopt(index, self._key(index, as_text(block.get("type")) or ""))
+        self._open[index] = self._blocks.adopt(index, self._key(index, as_text(block.get("type"))))
         return True
 
     def _key(self, index: int, kind: str) -> Key:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...openai_dialect.shapes import as_list, as_object
+from ...wire.shapes import as_list, as_object
 from .citations import is_foreign_citation, own_citations
 from .reading import Json
 from .seals import is_own

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from ...openai_dialect.shapes import as_list, as_object, as_text
+from ...wire.shapes import as_list, as_object, as_text
 from .blocks import TOOL, BlockWriter
 from .citations import citations_of
 from .reading import Json
@@ -127,9 +127,9 @@ class DeltaReader:
             elif detail:
                 _grow(self._hidden.setdefault(number, {}), detail)
             return
-        text, signature, rest = as_text(detail.get(text_key)) or "", "", {}
+        text, signature, rest = as_text(detail.get(text_key)), "", {}
         if detail.get("format") == FORMAT and text_key == "text":
-            signature = as_text(detail.get("signature")) or ""
+            signature = as_text(detail.get("signature"))
         else:
             rest = {key: value for key, value in detail.items() if key != text_key}
         key = (THOUGHT, number)

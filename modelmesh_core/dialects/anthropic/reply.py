@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import orjson
 
-from ...openai_dialect.shapes import as_list, as_object, as_text
+from ...wire.shapes import as_list, as_object, as_text
 from .citations import citations_of
 from .conversation import VERBATIM
 from .reading import Json, without
@@ -65,7 +65,7 @@ def first_choice(completion: Json) -> Json:
 def opening_of(completion: Json) -> Json:
     """What a message says of itself before it says anything."""
     identity = as_text(completion.get("id")) or f"msg_{uuid4().hex[:24]}"
-    return {"id": identity, "type": "message", "role": "assistant", "model": as_text(completion.get("model")) or ""}
+    return {"id": identity, "type": "message", "role": "assistant", "model": as_text(completion.get("model"))}
 
 
 def ending_of(choice: Json, body: Json, *, has_calls: bool, is_refused: bool) -> Json:
@@ -73,7 +73,7 @@ def ending_of(choice: Json, body: Json, *, has_calls: bool, is_refused: bool) ->
 
     A vendor that calls a tool and says that it just stopped is corrected: callers go by the reason.
     """
-    reason, native = as_text(choice.get("finish_reason")) or "", as_text(choice.get("native_finish_reason")) or ""
+    reason, native = as_text(choice.get("finish_reason")), as_text(choice.get("native_finish_reason"))
     # vLLM names the text that it stopped at in a field that Anthropic has for the reason.
     matched = as_text(choice.get("stop_sequence")) or as_text(choice.get("stop_reason"))
     if native in _NATIVE and _NATIVE[native] == reason:
@@ -146,7 +146,7 @@ def verbatim_of(message: Json) -> list[Json]:
     kept = message.get(VERBATIM)
     blocks = [as_object(block) for block in as_list(kept) if as_text(as_object(block).get("type"))]
     said = "".join(texts_of(message.get("content")))
-    own = "".join(as_text(block.get("text")) or "" for block in blocks if block.get("type") == "text")
+    own = "".join(as_text(block.get("text")) for block in blocks if block.get("type") == "text")
     calls = [as_text(as_object(call).get("id")) for call in as_list(message.get("tool_calls"))]
     own_calls = [as_text(block.get("id")) for block in blocks if block.get("type") == "tool_use"]
     return blocks if own == said and calls == own_calls else []
@@ -188,6 +188,6 @@ def input_of(arguments: Any) -> Json:
 
 def _tool_use(call: Json, number: int) -> list[Json]:
     function = as_object(call.get("function"))
-    identity, name = as_text(call.get("id")) or f"call_{number}", as_text(function.get("name")) or ""
+    identity, name = as_text(call.get("id")) or f"call_{number}", as_text(function.get("name"))
     marks = [mark_block(identity, call["extra_content"])] if call.get("extra_content") else []
     return [*marks, {"type": "tool_use", "id": identity, "name": name, "input": input_of(function.get("arguments"))}]

@@ -15,7 +15,7 @@ from typing import Any
 
 import orjson
 
-from ...openai_dialect.shapes import as_object, as_text
+from ...wire.shapes import as_object, as_text
 from .reading import Json
 
 FORMAT = "anthropic-v1"
@@ -49,7 +49,7 @@ def opened(signature: Any) -> Json:
 
 def readable_key(detail: Json) -> str | None:
     """The field of a reasoning block that can be read, if it is of a kind that has one."""
-    return _READABLE.get(as_text(detail.get("type")) or "")
+    return _READABLE.get(as_text(detail.get("type")))
 
 
 def is_own(block: Json) -> bool:
@@ -62,9 +62,9 @@ def is_own(block: Json) -> bool:
 def thought_block(detail: Json) -> Json:
     """The thinking block that a readable reasoning block is."""
     key = readable_key(detail) or "text"
-    text = as_text(detail.get(key)) or ""
+    text = as_text(detail.get(key))
     if detail.get("format") == FORMAT and key == "text":
-        return {"type": "thinking", "thinking": text, "signature": as_text(detail.get("signature")) or ""}
+        return {"type": "thinking", "thinking": text, "signature": as_text(detail.get("signature"))}
     rest = {name: value for name, value in detail.items() if name != key}
     return {"type": "thinking", "thinking": text, "signature": sealed(rest)}
 
@@ -72,7 +72,7 @@ def thought_block(detail: Json) -> Json:
 def hidden_block(detail: Json) -> Json:
     """The redacted thinking block that an unreadable reasoning block is."""
     is_anthropic = detail.get("format") == FORMAT and detail.get("type") == "reasoning.encrypted"
-    return {"type": "redacted_thinking", "data": as_text(detail.get("data")) or "" if is_anthropic else sealed(detail)}
+    return {"type": "redacted_thinking", "data": as_text(detail.get("data")) if is_anthropic else sealed(detail)}
 
 
 def mark_block(call_id: str, extra_content: Any) -> Json:

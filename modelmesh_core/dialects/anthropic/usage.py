@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ...openai_dialect import usage_of
-from ...openai_dialect.shapes import as_count, as_list, as_object, as_text
 from ...wire.messages import Usage
+from ...wire.shapes import as_count, as_list, as_object, as_text
 from .reading import Json, without
 
 _OPENAI = (

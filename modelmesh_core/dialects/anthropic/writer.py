@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import orjson
 
 from ...openai_dialect import reported_usage
-from ...openai_dialect.shapes import as_object, as_text
 from ...wire.messages import Body, Dialect, StreamEvent
+from ...wire.shapes import as_object, as_text
 from .blocks import BlockWriter
 from .errors import error_event
 from .forwarding import Forwarder

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from ...openai_dialect.shapes import as_count, as_list, as_object, as_text
 from ...openai_dialect.usage import reported_usage, usage_of
 from ...wire.messages import Body, Usage
+from ...wire.shapes import as_count, as_list, as_object, as_text
 
 _NOT_IN_IDS = re.compile(r"[^A-Za-z0-9_-]")
 _LONGEST_CORE = 40
@@ -62,7 +62,7 @@ def head_of(chunk: Body, body: Body, fallback_id: str) -> Body:
         "background": False,
         "error": None,
         "incomplete_details": None,
-        "model": as_text(chunk.get("model")) or as_text(body.get("model")) or "",
+        "model": as_text(chunk.get("model")) or as_text(body.get("model")),
         "output": [],
         **echo,
         **{key: body[key] for key in _IF_SAID if body.get(key) is not None},
@@ -99,7 +99,7 @@ def _counted(usage: Body | None) -> Body:
 
 
 def _error(error: Body) -> Body:
-    code, kind = as_text(error.get("code")), as_text(error.get("type")) or ""
+    code, kind = as_text(error.get("code")), as_text(error.get("type"))
     if code not in _ERROR_CODES:
         code = "rate_limit_exceeded" if kind.startswith("rate_limit") else "server_error"
     return {"code": code, "message": as_text(error.get("message")) or "the answer broke off"}

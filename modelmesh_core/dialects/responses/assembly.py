@@ -6,8 +6,8 @@ from typing import Any
 from uuid import uuid4
 
 from ...openai_dialect.folding import fold_chunks
-from ...openai_dialect.shapes import as_count, as_list, as_object, as_text
 from ...wire.messages import Body, Usage
+from ...wire.shapes import as_count, as_list, as_object, as_text
 from .answer import core_of, ended, failed, head_of, usage_from_chat
 from .calls import CallItems
 from .growing import EventLog, GrowingItem
@@ -123,7 +123,7 @@ class ResponseAssembly:
         for position, call in enumerate(map(as_object, as_list(delta.get("tool_calls")))):
             self._calls.take(call, position)
         for image in map(as_object, as_list(delta.get("images"))):
-            self._picture(as_text(as_object(image.get("image_url")).get("url")) or "")
+            self._picture(as_text(as_object(image.get("image_url")).get("url")))
         extra = {key: value for key, value in delta.items() if key not in _DELTA and value is not None}
         if extra:
             self._extras.append(extra)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from ...openai_dialect.shapes import as_object, as_text
 from ...wire.messages import Body
+from ...wire.shapes import as_object, as_text
 from .growing import GrowingItem
 from .items import MARKS
 
@@ -39,10 +39,10 @@ class CallItems:
         call = self._calls.setdefault(index if isinstance(index, int) else position, _Call())
         call.custom = call.custom or piece.get("type") == "custom" or "custom" in piece
         own = as_object(piece.get("custom" if call.custom else "function"))
-        call.id = call.id or as_text(piece.get("id")) or ""
-        call.name = call.name or as_text(own.get("name")) or ""
+        call.id = call.id or as_text(piece.get("id"))
+        call.name = call.name or as_text(own.get("name"))
         call.marks |= as_object(piece.get(MARKS))
-        text = as_text(own.get("input" if call.custom else "arguments")) or ""
+        text = as_text(own.get("input" if call.custom else "arguments"))
         if call.item is None and call.name:
             self._begin(call)
         if call.item is None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...openai_dialect.shapes import as_text
 from ...wire.messages import Body
+from ...wire.shapes import as_text
 from ..protocol import DialectError
 from .checks import objects_of, text_at, wrong
 from .items import items_of, message_of
@@ -131,7 +131,7 @@ def input_of(messages: list[Body]) -> tuple[str | None, list[Body]]:
 
 
 def _result(message: Body, custom: set[str]) -> Body:
-    identity = as_text(message.get("tool_call_id")) or as_text(message.get("name")) or ""
+    identity = as_text(message.get("tool_call_id")) or as_text(message.get("name"))
     kind = "custom_tool_call_output" if identity in custom else "function_call_output"
     output = content_from_chat(message.get("content"))
     extra = _beside(message, frozenset({"role", "content", "cache_control", "tool_call_id", "is_error"}))

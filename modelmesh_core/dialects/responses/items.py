@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...openai_dialect.shapes import as_list, as_object, as_text
 from ...wire.messages import Body
+from ...wire.shapes import as_list, as_object, as_text
 from .parts import annotation_from_chat, annotation_to_chat
 from .reasoning import details_of, is_sealed_here, items_of_details, shown_text, unseal
 
@@ -93,7 +93,7 @@ class _Said:
 def call_of(item: Body) -> Body:
     """A tool call."""
     marks = {MARKS: item[MARKS]} if isinstance(item.get(MARKS), dict) else {}
-    identity, name = as_text(item.get("call_id")) or as_text(item.get("id")) or "", as_text(item.get("name")) or ""
+    identity, name = as_text(item.get("call_id")) or as_text(item.get("id")), as_text(item.get("name"))
     if item.get("type") == "custom_tool_call":
         text = item.get("input")
         own: Body = {"name": name, "input": text if isinstance(text, str) else ""}
@@ -121,9 +121,9 @@ def item_of_call(call: Body) -> Body:
     key = "input" if custom else "arguments"
     return {
         "type": "custom_tool_call" if custom else "function_call",
-        "call_id": as_text(call.get("id")) or "",
-        "name": as_text(own.get("name")) or "",
-        key: as_text(own.get(key)) or "",
+        "call_id": as_text(call.get("id")),
+        "name": as_text(own.get("name")),
+        key: as_text(own.get(key)),
     }
 
 
@@ -148,7 +148,7 @@ def _still_says(items: list[Body], message: Body) -> bool:
         said.add(item)
     own = said.message()
     content = message.get("content")
-    parts = [as_text(as_object(part).get("text")) or "" for part in as_list(content)]
+    parts = [as_text(as_object(part).get("text")) for part in as_list(content)]
     text = content if isinstance(content, str) else "".join(parts)
     calls = [as_object(call).get("id") for call in as_list(message.get("tool_calls"))]
     return (own["content"] or "") == text and [call["id"] for call in as_list(own.get("tool_calls"))] == calls

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ...openai_dialect.shapes import as_list, as_object
 from ...wire.messages import Body
+from ...wire.shapes import as_list, as_object
 from ..protocol import DialectError
 from .checks import list_of, object_of, text_at, wrong
 from .tools import choice_to_chat, tools_to_chat

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...openai_dialect.shapes import as_list, as_object, as_text
 from ...wire.messages import Body
+from ...wire.shapes import as_list, as_object, as_text
 from ..protocol import DialectError
 from .checks import object_of, objects_of, text_at, wrong
 
@@ -100,7 +100,7 @@ def annotation_from_chat(annotation: Body, start: int) -> Body | None:
         made: Body = {"type": "url_citation", "start_index": 0, "end_index": 0, "title": "", **own}
         for key in ("start_index", "end_index"):
             made[key] = max(0, made[key] - start) if isinstance(made[key], int) else 0
-        made["title"] = as_text(made["title"]) or ""
+        made["title"] = as_text(made["title"])
         return made
     cited = as_object(annotation.get("citation"))
     return cited if as_text(cited.get("type")) in _CITATIONS else None

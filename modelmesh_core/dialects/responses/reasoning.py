@@ -13,8 +13,8 @@ from typing import Any
 
 import orjson
 
-from ...openai_dialect.shapes import as_list, as_object, as_text
 from ...wire.messages import Body
+from ...wire.shapes import as_list, as_object, as_text
 
 FORMAT = "openai-responses-v1"
 """``format`` of the blocks that go back to a vendor of the Responses API."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import orjson
 
-from ...openai_dialect.shapes import as_count, as_list, as_object, as_text
 from ...wire.messages import Body
+from ...wire.shapes import as_count, as_list, as_object, as_text
 from .assembly import ResponseAssembly
 from .growing import ARGUMENT_EVENTS, PART_OF_EVENT, GrowingItem
 
@@ -15,7 +15,7 @@ LAST = frozenset({"response.completed", "response.incomplete", "response.failed"
 
 def name_of(raw: bytes) -> str:
     """The type of an event."""
-    return as_text(_decoded(raw).get("type")) or ""
+    return as_text(_decoded(raw).get("type"))
 
 
 def absorb(assembly: ResponseAssembly, raws: list[bytes]) -> None:
@@ -24,7 +24,7 @@ def absorb(assembly: ResponseAssembly, raws: list[bytes]) -> None:
     for raw in raws:
         event = _decoded(raw)
         assembly.log.number = max(assembly.log.number, as_count(event.get("sequence_number")) + 1)
-        _absorb_one(assembly, event, as_text(event.get("type")) or "")
+        _absorb_one(assembly, event, as_text(event.get("type")))
     assembly.log.muted = False
     if [name_of(raw) for raw in raws] == ["response.created"]:
         assembly.log.add("response.in_progress", response=assembly.head)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...openai_dialect.shapes import as_list, as_object
 from ...wire.messages import Body
+from ...wire.shapes import as_list, as_object
 from ..protocol import DialectError
 from .checks import object_of, objects_of, text_at
 

@@ -8,9 +8,9 @@ from ...errors import Failure, FailureKind, provider_error
 from ...interfaces.provider import ProviderCall
 from ...openai_dialect.errors import error_object, failure_of_error
 from ...openai_dialect.limits import headroom_of
-from ...openai_dialect.shapes import as_count, as_list, as_object, as_text
 from ...wire.http import HttpResponse
 from ...wire.messages import Body, Dialect, Reply
+from ...wire.shapes import as_count, as_list, as_object, as_text
 from .answer import usage_to_chat
 from .conversation import input_of
 from .items import EXTRA, MARKS, message_of
@@ -201,7 +201,7 @@ def completion_of(body: Body) -> Body:
 
 def head_of(body: Body, kind: str = "chat.completion") -> Body:
     """The fields of a completion, or a chunk, that say which it is."""
-    identity, model = as_text(body.get("id")) or "", as_text(body.get("model")) or ""
+    identity, model = as_text(body.get("id")), as_text(body.get("model"))
     return {"id": identity, "object": kind, "created": as_count(body.get("created_at")), "model": model}
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...openai_dialect.shapes import as_count, as_list, as_object, as_text
 from ...wire.messages import Body
+from ...wire.shapes import as_count, as_list, as_object, as_text
 from .items import call_of, message_of
 from .parts import annotation_to_chat
 from .reasoning import FORMAT, detail, texts_of
@@ -39,7 +39,7 @@ class StreamedItem:
 
     @property
     def _kind(self) -> str:
-        return as_text(self.whole.get("type")) or ""
+        return as_text(self.whole.get("type"))
 
     def opening(self) -> Body:
         """What the beginning says, once."""
@@ -74,7 +74,7 @@ class StreamedItem:
         self.whole = {**self.whole, **item}
         if self._kind in _CALLS:
             _, key = _CALLS[self._kind]
-            missing = (as_text(self.whole.get(key)) or "")[self._texts.get("arguments", 0) :]
+            missing = (as_text(self.whole.get(key)))[self._texts.get("arguments", 0) :]
             return self._argued(missing) if missing else {}
         if self._kind == "message":
             return self._rest_of_message()
@@ -89,7 +89,7 @@ class StreamedItem:
         spoken = {kind: self._said(kind) for kind in ("content", "refusal")}
         for index, part in enumerate(map(as_object, as_list(self.whole.get("content")))):
             kind = "refusal" if part.get("type") == "refusal" else "content"
-            text = as_text(part.get("refusal" if kind == "refusal" else "text")) or ""
+            text = as_text(part.get("refusal" if kind == "refusal" else "text"))
             said = min(len(text), spoken[kind])
             spoken[kind] -= said
             if text[said:]:

@@ -6,8 +6,8 @@ import orjson
 
 from ...errors import provider_error
 from ...openai_dialect.errors import error_object, failure_of_error
-from ...openai_dialect.shapes import as_list, as_object, as_text
 from ...wire.messages import Body, Dialect, EventKind, Headroom, StreamEvent
+from ...wire.shapes import as_list, as_object, as_text
 from ...wire.sse import ServerSentEvent, SSEDecoder
 from .answer import usage_to_chat
 from .items import VERBATIM, message_of
@@ -112,7 +112,7 @@ class ResponsesStreamDecoder:
         index = body.get("output_index")
         if isinstance(index, int):
             return index
-        identity = as_text(body.get("item_id")) or as_text(item.get("id")) or ""
+        identity = as_text(body.get("item_id")) or as_text(item.get("id"))
         return next((place for place, known in self._items.items() if known.whole.get("id") == identity), identity)
 
     def _all_of(self, known: StreamedItem, item: Body) -> Body:

@@ -14,10 +14,10 @@ import attrs
 from ...errors import ModelMeshError
 from ...interfaces.provider import HttpProvider, ProviderCall, ProviderConnector, ProviderSettings
 from ...openai_dialect import OpenAICompatible
-from ...openai_dialect.shapes import as_list
 from ...registry import ConnectorRegistry
 from ...values import Secret
 from ...wire.messages import Body, Dialect, Operation
+from ...wire.shapes import as_list
 from .recording import Recording
 
 KINDS: dict[str, tuple[Operation, ...]] = {

@@ -14,9 +14,9 @@ import orjson
 from ...errors import Failure, FailureKind, ProviderError
 from ...interfaces.provider import StreamDecoder
 from ...openai_dialect import fold_chunks
-from ...openai_dialect.shapes import as_list, as_object, as_text
 from ...wire.http import HttpRequest, HttpResponse
 from ...wire.messages import Body, EventKind, Headroom, Reply, StreamEvent, Usage
+from ...wire.shapes import as_list, as_object, as_text
 from .matching import Match, Matcher
 from .recording import Recording
 
@@ -198,8 +198,8 @@ def _note_body(replayed: Replayed, body: Body) -> None:
     choices = as_list(body.get("choices"))
     choice = as_object(choices[0]) if choices else {}
     message = as_object(choice.get("message"))
-    replayed.text = _text(message.get("content")) or as_text(choice.get("text", body.get("text"))) or ""
-    replayed.reasoning = as_text(message.get("reasoning_content")) or as_text(message.get("reasoning")) or ""
+    replayed.text = _text(message.get("content")) or as_text(choice.get("text", body.get("text")))
+    replayed.reasoning = as_text(message.get("reasoning_content")) or as_text(message.get("reasoning"))
     legacy = [{"function": message["function_call"]}] if message.get("function_call") else []
     replayed.tool_calls = [_called(as_object(call)) for call in as_list(message.get("tool_calls")) or legacy]
 
@@ -212,7 +212,7 @@ def _dimensions(vector: Any) -> int:
 def _text(content: Any) -> str:
     if isinstance(content, str):
         return content
-    return "".join(as_text(as_object(part).get("text")) or "" for part in as_list(content))
+    return "".join(as_text(as_object(part).get("text")) for part in as_list(content))
 
 
 def _called(call: Body) -> dict[str, Any]:

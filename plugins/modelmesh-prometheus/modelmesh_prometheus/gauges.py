@@ -34,6 +34,10 @@ def gauge_rows(present: Iterable[Entry], max_series: int) -> Iterator[Row]:
             yield "modelmesh_queue_failures", sink, entry["failures"]
         elif scope == "mesh":
             yield "modelmesh_in_flight_requests", (), entry["in_flight"]
+            estimates = entry["estimates"]
+            yield "modelmesh_estimated_requests", (), estimates["settled"]
+            yield "modelmesh_estimated_tokens", (), estimates["estimated_tokens"]
+            yield "modelmesh_estimate_missed_tokens", (), estimates["missed_tokens"]
     if rest is not None:
         yield "modelmesh_standby", (OTHER,) * 3, rest
 
