@@ -21,7 +21,8 @@ from .exchange import Exchange, HeaderList
 from .refusals import Refusal
 
 MODELS = "/v1/models"
-"""Open to every key: it lists only what the key may ask for."""
+_OPEN = frozenset({MODELS, "/openapi.json"})
+"""To every key: the one lists only what the key may ask for, the other only what anybody can."""
 METRICS = "/metrics"
 _KEY_HEADERS = (b"x-api-key", b"api-key", b"x-goog-api-key")
 _PREFLIGHT_SECONDS = b"600"
@@ -68,7 +69,7 @@ class Caller:
 
     def may_call(self, endpoint: str) -> bool:
         """Whether ``endpoint``, as ``proxy.endpoints`` calls it, is open to the caller."""
-        return not self.endpoints or endpoint in self.endpoints or endpoint == MODELS
+        return not self.endpoints or endpoint in self.endpoints or endpoint in _OPEN
 
     @property
     def may_watch(self) -> bool:

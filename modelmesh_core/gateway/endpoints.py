@@ -14,10 +14,12 @@ from ..wire.messages import Delivery, Operation, Reply, Request
 from .access import METRICS
 from .exchange import Exchange, HeaderList
 from .metrics import metrics
+from .openapi import openapi_document
 from .operations import OPERATIONS, operation_request
 from .policy import Policy
 from .requests import chat_request, native_request
 from .resources import RESOURCES, resource_call
+from .routes import DOCUMENT, Routes
 from .story import resource_headers, story_headers
 from .streaming import TypedEvents, send_events
 
@@ -111,6 +113,10 @@ async def model(exchange: Exchange, policy: Policy) -> None:
     await exchange.answer(200, orjson.dumps(find_model(policy.engine, exchange.arguments["id"], exchange.key_limits)))
 
 
+async def openapi(exchange: Exchange, policy: Policy) -> None:
+    await exchange.answer(200, orjson.dumps(openapi_document(Routes(ROUTES).all, policy.config)))
+
+
 ROUTES: dict[tuple[str, str], Handler] = {
     ("POST", "/v1/chat/completions"): chat_completions,
     ("POST", "/v1/messages"): messages,
@@ -119,6 +125,7 @@ ROUTES: dict[tuple[str, str], Handler] = {
     ("GET", MODELS): models,
     ("GET", MODELS + "/{*id}"): model,
     ("GET", METRICS): metrics,
+    ("GET", DOCUMENT): openapi,
     **dict.fromkeys(RESOURCES, resource),
 }
 """(method, path) → what answers: see ``Routes``."""

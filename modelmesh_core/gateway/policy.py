@@ -13,6 +13,7 @@ from ..execution import Router
 from ..interfaces.observability import Snapshot
 from .access import Authenticator, CorsPolicy, is_open_door
 from .redaction import Redactor, redactor_for
+from .routes import DOCUMENT
 
 if TYPE_CHECKING:
     from ..mesh import ModelMesh
@@ -38,7 +39,7 @@ class Policy:
 
     def serves(self, endpoint: str) -> bool:
         """Whether ``proxy.endpoints`` leaves ``endpoint`` switched on."""
-        return not self.config.endpoints or endpoint in self.config.endpoints
+        return not self.config.endpoints or endpoint in self.config.endpoints or endpoint == DOCUMENT
 
 
 def make_policy(

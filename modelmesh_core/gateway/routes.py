@@ -8,6 +8,8 @@ import attrs
 
 from ..config.schema import ENDPOINTS
 
+DOCUMENT = "/openapi.json"
+"""Where the description of the API is served."""
 _NONE: Mapping[str, str] = {}
 
 
@@ -52,6 +54,11 @@ class Routes:
             methods.setdefault(path, []).extend(("GET", "HEAD") if method == "GET" else (method,))
         self._routes = {path: Route(path, tuple(names)) for path, names in methods.items()}
         self._patterns = [route for route in self._routes.values() if "{" in route.path]
+
+    @property
+    def all(self) -> Iterable[Route]:
+        """Every one, in the order in which they were given."""
+        return self._routes.values()
 
     def find(self, path: str) -> tuple[Route, Mapping[str, str]] | None:
         """The route of ``path``, and what stands in it for names."""
