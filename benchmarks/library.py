@@ -68,7 +68,7 @@ async def compare(engine: str, url: str) -> None:
 
 
 async def main(port: int) -> None:
-    for engine in ("pyreqwest", "httpx"):
+    for engine in ("httptools", "pyreqwest", "httpx"):
         await compare(engine, f"http://127.0.0.1:{port}/v1")
 
 

@@ -1,12 +1,10 @@
-"""What the transport adds to its engine: a call through it, and the same exchange on the bare engine.
-
-The engine httptools is all our own, so there is no bare one; it is compared with httpx and pyreqwest, through the
-transport, instead. The CPU time is that of this process with all its threads.
+"""What an HTTP call costs: through the transport on each engine, and the same exchange on the bare libraries.
 
     python benchmarks/transport.py [calls]
 
 The server runs in another process (benchmarks/upstream.py). Rounds alternate, and the ratio of each pair is taken,
-since absolute figures drift on a shared machine. The bare engines have no limits to keep and read a body of any length.
+since absolute figures drift on a shared machine. The bare libraries have no limits to keep and read a body of any
+length; of the engine httptools there is no bare one. CPU time is that of this process, with all its threads.
 """
 
 from __future__ import annotations
@@ -17,8 +15,9 @@ import subprocess
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 
+import attrs
 import httpx
 import orjson
 import uvloop
@@ -80,21 +79,46 @@ def through_transport(engine: str, url: str) -> Call:
     return lambda: transport.send(request, timeouts)
 
 
-async def compare(name: str, bare: Call, ours: Call, count: int) -> None:
-    speeds: list[tuple[float, float]] = []
-    medians: list[tuple[float, float]] = []
-    for _ in range(ROUNDS + 1):
-        speeds.append((await calls_per_second(bare, count), await calls_per_second(ours, count)))
-        medians.append((await median_ms(bare, count // 20), await median_ms(ours, count // 20)))
-    for what, pairs in (("calls/s", speeds[1:]), ("p50 ms", medians[1:])):  # the first round is for warming up
-        first, second = (statistics.median(column) for column in zip(*pairs, strict=True))
-        ratio = statistics.median(two / one for one, two in pairs)
-        print(f"{name:10} {what:8} bare {first:9.3f}   through the transport {second:9.3f}   ratio {ratio:.2f}")
+@attrs.define
+class Figures:
+    """Of one way to call, a figure a round."""
+
+    per_second: list[float] = attrs.field(factory=list[float])
+    cpu: list[float] = attrs.field(factory=list[float])
+    """Microseconds a call, many in flight."""
+    p50: list[float] = attrs.field(factory=list[float])
+    """Milliseconds, one at a time."""
+
+
+async def measure(call: Call, count: int, figures: Figures) -> None:
+    cpu = process_time()
+    figures.per_second.append(await calls_per_second(call, count))
+    figures.cpu.append((process_time() - cpu) / count * 1e6)
+    figures.p50.append(await median_ms(call, count // 20))
+
+
+def ratio(one: list[float], other: list[float]) -> float:
+    return statistics.median(first / second for first, second in zip(one, other, strict=True))
 
 
 async def main(count: int, url: str) -> None:
-    await compare("pyreqwest", bare_pyreqwest(url), through_transport("pyreqwest", url), count)
-    await compare("httpx", bare_httpx(url), through_transport("httpx", url), count // 10)
+    ways: dict[str, tuple[Call, int]] = {
+        "httpx": (through_transport("httpx", url), count // 10),
+        "httpx, bare": (bare_httpx(url), count // 10),
+        "pyreqwest": (through_transport("pyreqwest", url), count),
+        "pyreqwest, bare": (bare_pyreqwest(url), count),
+        "httptools": (through_transport("httptools", url), count),
+    }
+    figures = {name: Figures() for name in ways}
+    for number in range(ROUNDS + 1):
+        for name, (call, calls) in ways.items():
+            await measure(call, calls, Figures() if number == 0 else figures[name])  # the first round warms up
+    print("                    calls/s   CPU µs   p50 ms      against httpx: calls/s   CPU   p50")
+    for name, own in figures.items():
+        base = figures["httpx"]
+        absolute = [statistics.median(column) for column in (own.per_second, own.cpu, own.p50)]
+        ratios = [ratio(own.per_second, base.per_second), ratio(own.cpu, base.cpu), ratio(own.p50, base.p50)]
+        print("{:16} {:10.0f} {:8.0f} {:8.3f} {:28.2f} {:6.3f} {:5.2f}".format(name, *absolute, *ratios))
 
 
 if __name__ == "__main__":

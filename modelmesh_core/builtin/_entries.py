@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+import orjson
 from modelmesh_core import Entry
 
 
@@ -15,4 +16,11 @@ def json_line(entry: Entry) -> str:
 
 def json_lines(entries: Sequence[Entry]) -> list[bytes]:
     """One line of UTF-8 an entry, each with its line end."""
-    return [json_line(entry).encode("utf-8", "backslashreplace") + b"\n" for entry in entries]
+    return [_line(entry) for entry in entries]
+
+
+def _line(entry: Entry) -> bytes:
+    try:
+        return orjson.dumps(entry, default=str, option=orjson.OPT_APPEND_NEWLINE)
+    except TypeError:  # half a surrogate, a number past 64 bits, a key that is no text
+        return json_line(entry).encode("utf-8", "backslashreplace") + b"\n"

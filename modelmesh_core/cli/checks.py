@@ -47,13 +47,13 @@ def check_python() -> Iterator[Finding]:
 
 
 def check_fast_engine() -> Iterator[Finding]:
-    parts = ("pyreqwest",) if sys.platform == "win32" else ("pyreqwest", "uvloop")
+    parts = ("httptools", "pyreqwest", *(() if sys.platform == "win32" else ("uvloop",)))
     missing = [name for name in parts if find_spec(name) is None]
     if missing:
-        detail = f"{' and '.join(missing)} not installed: slower ones serve instead"
+        detail = f"{', '.join(missing)} not installed: slower ones serve instead"
         yield Finding("fast engine", WARN, detail, "pip install 'modelmesh-core[fast]'")
     else:
-        yield Finding("fast engine", OK, f"{' and '.join(parts)} installed")
+        yield Finding("fast engine", OK, f"{', '.join(parts)} installed")
 
 
 def check_connectors(registry: ConnectorRegistry) -> Iterator[Finding]:

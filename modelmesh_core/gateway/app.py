@@ -99,13 +99,13 @@ class GatewayApp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             raise ValueError(f"the gateway speaks HTTP, not {scope['type']}")
-        exchange = Exchange(scope, receive, send, self._limits)
+        task = asyncio.current_task()
+        assert task is not None, "an ASGI server calls an application in a task"
+        exchange = Exchange(scope, receive, send, self._limits, task)
         exchange.is_last = self._draining
         if exchange.path in _LIVE or exchange.path in _READY:
             await self._tell_health(exchange)
             return
-        task = asyncio.current_task()
-        assert task is not None, "an ASGI server calls an application in a task"
         self._running.add(task)
         self._idle.clear()
         try:

@@ -19,6 +19,7 @@ Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+Task = asyncio.Task[Any]
 HeaderList = list[tuple[bytes, bytes]]
 
 JSON = b"application/json"
@@ -71,9 +72,12 @@ class Exchange:
         "request_id",
         "route",
         "started",
+        "task",
     )
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, limits: GatewayLimits) -> None:
+    def __init__(self, scope: Scope, receive: Receive, send: Send, limits: GatewayLimits, task: Task) -> None:
+        """``task``: the one that serves it."""
+        self.task = task
         self.started = perf_counter()
         self.method: str = scope["method"]
         self.path: str = scope["path"]
@@ -130,7 +134,7 @@ class Exchange:
         pieces: list[bytes] = []
         size = 0
         is_here = self._connection is not None and self._connection.has_whole_body
-        deadline = None if is_here else Deadline(self._limits.body)
+        deadline = None if is_here else Deadline(self._limits.body, self.task)
         try:
             while self._body_left:
                 piece = await self._read_piece()
@@ -171,7 +175,7 @@ class Exchange:
 
         The body must have been read.
         """
-        return UntilGone(self, self._receive, self._connection)
+        return UntilGone(self, self._receive, self._connection, self.task)
 
     # --- answering ---------------------------------------------------------------------------------------------------
 
@@ -218,21 +222,20 @@ class Deadline:
 
     __slots__ = ("_handle", "_task", "has_passed")
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, task: Task) -> None:
         loop = asyncio.get_running_loop()
-        self._task = asyncio.current_task(loop)
+        self._task = task
         self._handle = loop.call_later(seconds, self._pass)
         self.has_passed = False
 
     def _pass(self) -> None:
         self.has_passed = True
-        if self._task is not None:
-            self._task.cancel()
+        self._task.cancel()
 
     def end(self) -> None:
         """What is cancelled from now on is cancelled by somebody else."""
         self._handle.cancel()
-        if self.has_passed and self._task is not None:
+        if self.has_passed:
             self._task.uncancel()
 
 
@@ -244,17 +247,15 @@ class UntilGone:
 
     __slots__ = ("_cancelling", "_connection", "_exchange", "_receive", "_task", "_watcher")
 
-    def __init__(self, exchange: Exchange, receive: Receive, connection: Connection | None) -> None:
+    def __init__(self, exchange: Exchange, receive: Receive, connection: Connection | None, task: Task) -> None:
         self._exchange = exchange
+        self._task = task
         self._receive = receive
         self._connection = connection
         self._watcher: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> None:
-        task = asyncio.current_task()
-        assert task is not None, "an exchange is served in a task"
-        self._task = task
-        self._cancelling = task.cancelling()
+        self._cancelling = self._task.cancelling()
         if self._connection is None:
             self._watcher = asyncio.create_task(self._watch())
         elif self._connection.is_lost:

@@ -130,6 +130,28 @@ class DecisionRecord:
         known = [attempt.cost for attempt in self.attempts if attempt.cost is not None]
         return sum(known, Decimal(0)) if known else None
 
+    def brief(self) -> dict[str, Any]:
+        """JSON-able: who, what, when, outcome, cost. Made for every request, and so by itself."""
+        cost, last = self.cost, self._last
+        return {
+            "type": "request",
+            "at": self.started,
+            "request_id": self.request_id,
+            "requested": self.requested,
+            "operation": self.operation,
+            "delivery": self.delivery,
+            "key": self.key,
+            "metadata": dict(self.metadata),
+            "pool": self.pool,
+            "model": last.model if last is not None else None,
+            "provider": last.provider if last is not None else None,
+            "ended": self.ended,
+            "status": self.status,
+            "error": self.error,
+            "cost": None if cost is None else str(cost),
+            "routing_ms": round(self.routing_seconds * 1000, 4),
+        }
+
     def to_dict(self) -> dict[str, Any]:
         """JSON-able, with full ids."""
         reason = next((attempt.follow_up for attempt in reversed(self.attempts) if attempt.follow_up), None)

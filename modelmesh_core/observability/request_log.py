@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
+from ..interfaces.observability import Entry
+from ..interfaces.records import DecisionRecord
 from .queue import SinkQueue
 
 LEVELS = ("metadata", "summary", "full")
@@ -17,6 +18,7 @@ _METADATA = (
     "operation",
     "delivery",
     "key",
+    "metadata",
     "pool",
     "model",
     "provider",
@@ -58,11 +60,17 @@ class RequestLogger:
         self.level = level
         self._keys = {"metadata": _METADATA, "summary": _SUMMARY, "full": None}[level]
 
-    def log(self, record: Mapping[str, Any]) -> None:
-        """Queue the entry of one decision record (its ``to_dict``)."""
+    def log(self, record: DecisionRecord) -> None:
+        """Queue the entry of one decision record."""
+        if not self._whole and self.level == "metadata":
+            entry: Entry = record.brief()
+            for queue in self._queues:
+                queue.put(entry)
+            return
+        whole = record.to_dict()
         for queue in self._whole:
-            queue.put(record)
+            queue.put(whole)
         if self._queues:
-            entry = record if self._keys is None else {key: record[key] for key in self._keys}
+            entry = whole if self._keys is None else {key: whole[key] for key in self._keys}
             for queue in self._queues:
                 queue.put(entry)

@@ -96,7 +96,7 @@ class Observability:
         """A request ended."""
         self.statistics.record(record)
         if self.log.listens:
-            self.log.log(record.to_dict())
+            self.log.log(record)
 
     @property
     def dropped(self) -> dict[str, int]:

@@ -17,6 +17,7 @@ from httptools import HttpParserError, HttpResponseParser
 
 from ..wire.http import Headers
 from .failures import reason_of
+from .moving_limit import MovingLimit
 
 MAX_HEAD = 64 * 1024
 """Bytes of a response's head. As many may come elsewhere without any of the body among them, as trailers do."""
@@ -25,8 +26,6 @@ HIGH_WATER, LOW_WATER = 256 * 1024, 64 * 1024
 """Bytes of a stream's body that wait unread: above the first no more is read from the socket, until below the other."""
 ONE_WRITE = 64 * 1024
 """A body up to this length is copied behind its head, so that both leave in one packet."""
-TICK = 0.001
-"""Seconds: the precision of uvloop's clock."""
 NO_BODY = (204, 304)
 _poll: Any = getattr(select, "poll", None)  # not on Windows
 
@@ -34,15 +33,14 @@ _poll: Any = getattr(select, "poll", None)  # not on Windows
 class HttptoolsConnection(asyncio.Protocol):
     """A connection, and the exchange that is under way on it.
 
-    The limits cost no timer each: one timer stands at the earliest moment, and looks when it rings whether the limit
-    has moved. Cancelling whoever waits closes the socket at once.
+    Cancelling whoever waits for it closes the socket at once.
     """
 
     __slots__ = (
-        "_asked", "_bodiless", "_deadline", "_idle", "_informational", "_items", "_keep", "_lengthless",
-        "_limit", "_loop", "_method", "_parser", "_paused", "_poller", "_size", "_timer", "_timer_at",
-        "_total_at", "_transport", "_waiter", "_whole", "broken", "closed", "coding", "complete", "expired",
-        "headers", "idle_since", "origin", "pieces", "status", "too_long",
+        "_asked", "_bodiless", "_idle", "_informational", "_items", "_keep", "_lengthless", "_limit", "_loop",
+        "_method", "_parser", "_patience", "_paused", "_poller", "_size", "_total_at", "_transport", "_waiter",
+        "_whole", "broken", "closed", "coding", "complete", "expired", "headers", "idle_since", "origin",
+        "pieces", "status", "too_long",
     )  # fmt: skip
 
     def __init__(self, loop: asyncio.AbstractEventLoop, origin: tuple[bool, str, int] = (False, "", 0)) -> None:
@@ -54,9 +52,7 @@ class HttptoolsConnection(asyncio.Protocol):
         self._poller: Any = None
         self._parser: HttpResponseParser | None = HttpResponseParser(self)
         self._waiter: asyncio.Future[None] | None = None
-        self._deadline: float | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._timer_at = 0.0
+        self._patience = MovingLimit(loop, self._expire)
         self._paused = False
         self._forget()
 
@@ -119,7 +115,7 @@ class HttptoolsConnection(asyncio.Protocol):
         if self.broken is not None or self.complete:
             return
         waiter = self._waiter = self._loop.create_future()
-        self._watch(deadline)
+        self._patience.set(deadline)
         try:
             await waiter
         except BaseException:
@@ -127,7 +123,7 @@ class HttptoolsConnection(asyncio.Protocol):
             raise
         finally:
             self._waiter = None
-            self._deadline = None
+            self._patience.lift()
 
     def take(self) -> bytes:
         """What came of the body and was not taken yet."""
@@ -162,31 +158,14 @@ class HttptoolsConnection(asyncio.Protocol):
         if self.broken is None and not self.complete:
             self.broken = reason
         self.closed = True
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._patience.close()
         if self._transport is not None:
             self._transport.abort()
         self._wake()
 
     # --- limits ------------------------------------------------------------------------------------------------------
 
-    def _watch(self, deadline: float | None) -> None:
-        self._deadline = deadline
-        if deadline is not None and (self._timer is None or deadline < self._timer_at):
-            if self._timer is not None:
-                self._timer.cancel()
-            self._timer_at = deadline
-            self._timer = self._loop.call_at(deadline, self._ring)
-
-    def _ring(self) -> None:
-        self._timer = None
-        deadline = self._deadline
-        if deadline is None:
-            return  # nobody waits
-        if self._loop.time() + TICK < deadline:
-            self._watch(deadline)
-            return
+    def _expire(self) -> None:
         self.expired = True
         self.abort("a limit passed")
 
@@ -200,6 +179,7 @@ class HttptoolsConnection(asyncio.Protocol):
     def _wake(self) -> None:
         waiter = self._waiter
         if waiter is not None and not waiter.done():
+            self._patience.lift()  # it cannot pass any more, though the waiter has its turn later
             waiter.set_result(None)
 
     # --- for asyncio -------------------------------------------------------------------------------------------------
@@ -239,7 +219,7 @@ class HttptoolsConnection(asyncio.Protocol):
             if had_head or self.headers is None:
                 return
         if self._whole:  # then nobody else moves the limit from the head to the body, and on with each piece
-            self._watch(self.idle_deadline())
+            self._patience.set(self.idle_deadline())
 
     def eof_received(self) -> None:
         if self._lengthless and not self.complete and self.broken is None and self._said_goodbye():

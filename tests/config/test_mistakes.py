@@ -33,7 +33,7 @@ BROKEN = [
     # wrong types and values
     ("providers: [acme]\n", "1:12", "expected a mapping, found a list."),
     ("allow_pinned_models: yes\n", "1:22", "expected true or false, found 'yes'. Did you mean true?"),
-    ("http_engine: htpx\n", "1:14", "expected one of auto, httpx, pyreqwest, found 'htpx'. Did you mean httpx?"),
+    ("http_engine: htpx\n", "1:14", "one of auto, httpx, pyreqwest, httptools, found 'htpx'. Did you mean httpx?"),
     ("proxy: {port: '8080'}\n", "1:15", "expected a whole number, found '8080'. Leave the quotes out."),
     ("proxy: {port: 70000}\n", "1:15", "expected a number from 0 to 65535, found 70000."),
     ("proxy: {host: 1.5}\n", "1:15", "expected a text, found 1.5. Put it in quotes."),

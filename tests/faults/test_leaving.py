@@ -12,8 +12,14 @@ from modelmesh_core.gateway import ProxyServer
 AT_ONCE = 0.1
 
 
-def patient(providers, **pool):
-    made = configuration(providers, **pool)
+@pytest.fixture(params=["httpx", "httptools"])
+def engine(request):
+    """Those that can close a socket before the response's head has come."""
+    return request.param
+
+
+def patient(engine, providers, **pool):
+    made = {**configuration(providers, **pool), "http_engine": engine}
     for entry in made["providers"].values():
         entry["timeout"] = {"first_byte": 30.0, "idle": 30.0}
     made["pools"]["chat"]["retry"].pop("ttft_timeout")
@@ -23,9 +29,9 @@ def patient(providers, **pool):
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("fault", ["silent", "head-then-silent", "slow-head"])
-async def test_a_task_that_is_cancelled_before_the_answer(fault, first):
+async def test_a_task_that_is_cancelled_before_the_answer(engine, fault, first):
     first.fault = fault
-    async with ModelMesh(patient({"first": first}), environ={}) as mesh:
+    async with ModelMesh(patient(engine, {"first": first}), environ={}) as mesh:
         chat = mesh.get_async_client().chat.completions
         task = asyncio.create_task(chat.create(model="chat", messages=MESSAGES))
         await until(lambda: first.requests)
@@ -42,9 +48,9 @@ async def test_a_task_that_is_cancelled_before_the_answer(fault, first):
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("fault", ["stream-stall", "slow-first-token", "comments-only"])
-async def test_a_stream_that_is_left(fault, first):
+async def test_a_stream_that_is_left(engine, fault, first):
     first.fault = fault
-    async with ModelMesh(patient({"first": first}), environ={}) as mesh:
+    async with ModelMesh(patient(engine, {"first": first}), environ={}) as mesh:
         chat = mesh.get_async_client().chat.completions
 
         async def listen():
@@ -65,10 +71,10 @@ async def test_a_stream_that_is_left(fault, first):
 
 
 @pytest.mark.parametrize("fault", ["silent", "stream-stall", "slow-first-token"])
-def test_a_caller_of_the_gateway_who_hangs_up(fault, first):
+def test_a_caller_of_the_gateway_who_hangs_up(engine, fault, first):
     first.fault = fault
     records = []
-    mesh = ModelMesh(patient({"first": first}), environ={})
+    mesh = ModelMesh(patient(engine, {"first": first}), environ={})
     server = ProxyServer(mesh, port=0).start()
     try:
         body = {"model": "chat", "messages": MESSAGES, "stream": fault != "silent"}
@@ -93,9 +99,9 @@ def test_a_caller_of_the_gateway_who_hangs_up(fault, first):
 
 
 @pytest.mark.anyio
-async def test_a_caller_who_leaves_while_another_model_takes_the_answer_up(first, second):
+async def test_a_caller_who_leaves_while_another_model_takes_the_answer_up(engine, first, second):
     first.fault, second.fault = "stream-cut", "slow-first-token"
-    async with ModelMesh(patient({"first": first, "second": second}), environ={}) as mesh:
+    async with ModelMesh(patient(engine, {"first": first, "second": second}), environ={}) as mesh:
         stream = await mesh.get_async_client().chat.completions.create(model="chat", messages=MESSAGES, stream=True)
 
         async def listen():

@@ -217,3 +217,21 @@ def test_keys_made_with_another_hash_key_are_not_recognized(keys, configuration,
     assert ask(token).status_code == 401
     token = keys("rotate", "team")["token"]
     eventually(lambda: ask(token).status_code == 200)
+
+
+def test_every_level_of_the_log_tells_who_asked(keys, configuration, client, tmp_path, upstream):
+    upstream.script("https://a.test/v1", lambda request: answers.chat("hi"))
+    sink = {"connector": "modelmesh.local-file.v1", "path": str(tmp_path / "requests.jsonl")}
+    token = keys("create", "--name", "search-team", "--metadata", "team=search")["token"]
+    for level in ("metadata", "summary", "full"):
+        asked = client({**configuration, "observability": {"logging": {"level": level, "connector": sink}}})
+        answer = asked.post("/v1/chat/completions", json=CHAT, headers={"x-api-key": token})
+        assert answer.status_code == 200
+
+    def told() -> list[Any]:
+        text = (tmp_path / "requests.jsonl").read_text() if (tmp_path / "requests.jsonl").exists() else ""
+        return [json.loads(line) for line in text.splitlines()]
+
+    eventually(lambda: len(told()) == 3)
+    assert [(entry["key"], entry["metadata"]) for entry in told()] == [("search-team", {"team": "search"})] * 3
+    assert told()[0].keys() < told()[1].keys() < told()[2].keys(), "each level tells more"

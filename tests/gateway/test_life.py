@@ -227,7 +227,7 @@ def test_a_request_whose_body_outlasts_a_reload_is_served_by_the_new_engine(serv
     assert b"x-modelmesh-model: b.two" in answer
 
 
-@pytest.mark.parametrize("engine", ["httpx", "pyreqwest"])
+@pytest.mark.parametrize("engine", ["httpx", "pyreqwest", "httptools"])
 @pytest.mark.parametrize("ending", ["reload", "stop"])
 def test_connections_to_providers_are_closed_by_the_loop_that_opened_them(live, chat_body, engine, ending):
     with ModelMesh({**live.config(), "http_engine": engine}, environ={}) as mesh:

@@ -124,6 +124,9 @@ def upstream_that_waits(live):
     [
         ("httpx", True, 1),
         ("pyreqwest", True, 1),
+        ("httptools", True, 1),
+        ("httptools", True, 0),
+        ("httptools", False, 0),
         ("httpx", True, 0),  # pyreqwest cannot close a socket before the head has come
         ("httpx", False, 0),
     ],

@@ -62,7 +62,7 @@ def vendors():
     second.stop()
 
 
-@pytest.mark.parametrize("engine", ["httpx", "pyreqwest"])
+@pytest.mark.parametrize("engine", ["httpx", "pyreqwest", "httptools"])
 @pytest.mark.parametrize(("mode", "kind", "calls"), [
     ("500", "server", 2),
     ("429", "rate-limit", 1),

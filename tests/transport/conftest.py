@@ -10,7 +10,6 @@ import trustme
 from modelmesh_core.transport import Transport, TransportOptions, create_transport
 from modelmesh_core.transport.choice import ENGINES
 
-
 NO_UVLOOP = pytest.mark.skipif(sys.platform == "win32", reason="uvloop does not exist for Windows")
 
 
