@@ -20,9 +20,12 @@ Row = tuple[int, int | None, int | None, int | None]
 """A limited window: its place in ``KINDS``, and the most requests, tokens and nano-dollars. None is no limit."""
 
 
+_INFINITE = float("inf")
+
+
 def nano_dollars(amount: Decimal | float | None) -> int:
     """USD as integer nano-dollars; nothing for None or infinity."""
-    if amount is None or amount == float("inf"):
+    if not amount or amount == _INFINITE:
         return 0
     return int(Decimal(amount) * NANO) if isinstance(amount, Decimal) else round(amount * NANO)
 

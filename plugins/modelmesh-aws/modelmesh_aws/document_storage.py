@@ -26,6 +26,7 @@ _LEDGER = "ledger"
 _FORGET_WRITERS = 900.0
 """Seconds. A replacement whose answer was lost is looked for at once, or not at all."""
 _PRUNE_INTERVAL = 3600.0
+_FIRST_PAUSE = 0.01
 
 
 @attrs.define
@@ -70,8 +71,8 @@ class DocumentStorage(Storage):
     """
 
     shared = True
-    pauses: tuple[float, float] = (0.02, 1.0)
-    """Seconds: about the first pause after a replacement that came too late, and the longest."""
+    longest_pause = 1.0
+    """Seconds between two tries of a replacement that came too late."""
 
     def __init__(self, clock: Clock, *, lock_timeout: float, counter_retention: float) -> None:
         self._clock = clock
@@ -83,7 +84,7 @@ class DocumentStorage(Storage):
         self._held: set[tuple[str, str]] = set()
         self._wishes: dict[str, list[_Wish]] = {}
         self._writing: dict[str, asyncio.Task[None]] = {}
-        self._pruned_at = float("-inf")
+        self._pruned_at = clock.monotonic()
 
     @abstractmethod
     async def read_document(self, name: str) -> tuple[bytes | None, str]:
@@ -168,9 +169,9 @@ class DocumentStorage(Storage):
         def keep_books(book: LedgerBook) -> Sequence[LedgerAnswer]:
             now = self.now()
             answers = book.apply(batch, now)
-            if now - self._pruned_at >= _PRUNE_INTERVAL:
+            if self._clock.monotonic() - self._pruned_at >= _PRUNE_INTERVAL:
                 book.prune(now - self._retention)
-                self._pruned_at = now
+                self._pruned_at = self._clock.monotonic()
             return answers
 
         return await self.change(_LEDGER, keep_books)
@@ -219,6 +220,7 @@ class DocumentStorage(Storage):
         self._sequence += 1
         own, results, end = self._sequence, list[Any](), self._clock.monotonic() + self._lock_timeout
         for attempt in count():
+            began = self._clock.monotonic()
             data, tag = await self.read_document(name)
             document = _Document.opened(name, data)
             if attempt and document.writers.get(self._writer, (0, 0.0))[0] == own:
@@ -234,7 +236,8 @@ class DocumentStorage(Storage):
                 return results
             if self._clock.monotonic() >= end:
                 break
-            first, longest = self.pauses
+            # As long as a try takes, and longer with each: so many processes get out of each other's way.
+            first, longest = max(_FIRST_PAUSE, self._clock.monotonic() - began), self.longest_pause
             await self._clock.sleep(self._random.uniform(0, min(longest, first * 2 ** min(attempt, 10))))
         raise StorageError(
             f"the state {name!r} could not be changed: other processes always were faster.",
@@ -264,3 +267,7 @@ def _damaged(name: str, story: str) -> StorageError:
 
 def _dumped(value: Any) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode()
+
+
+EMPTY = _Document({}, {}).written()
+"""A document in which nothing stands."""

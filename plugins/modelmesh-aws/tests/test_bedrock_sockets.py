@@ -32,7 +32,7 @@ def server():
         thread.join(5)
 
 
-@pytest.mark.parametrize("engine", ["httpx", "pyreqwest"])
+@pytest.mark.parametrize("engine", ["httpx", "pyreqwest", "httptools"])
 def test_signature_fits_what_arrives(server, engine):
     auth = pytest.importorskip("botocore.auth", reason="compares with botocore, which is not installed")
     pytest.importorskip(engine, reason=f"needs the HTTP engine {engine}")
