@@ -66,6 +66,12 @@ from .errors import (
 from .hookspecs import (
     hookimpl as hookimpl,
 )
+from .interfaces.account import (
+    checked_key as checked_key,
+    checked_url as checked_url,
+    own_headers as own_headers,
+    redacted as redacted,
+)
 from .interfaces.catalogue_file import (
     read_catalogue as read_catalogue,
     read_free_tier as read_free_tier,
@@ -73,6 +79,10 @@ from .interfaces.catalogue_file import (
 from .interfaces.discovery import (
     DiscoveryConnector as DiscoveryConnector,
     DiscoveryService as DiscoveryService,
+)
+from .interfaces.document_storage import (
+    DocumentStorage as DocumentStorage,
+    EMPTY_DOCUMENT as EMPTY_DOCUMENT,
 )
 from .interfaces.http_secret_store import (
     HttpSecretStore as HttpSecretStore,
@@ -145,6 +155,11 @@ from .interfaces.storage import (
     read_book as read_book,
     written_book as written_book,
 )
+from .interfaces.store_client import (
+    NoAnswerError as NoAnswerError,
+    PASSING_STATUSES as PASSING_STATUSES,
+    StoreClient as StoreClient,
+)
 from .interfaces.traces import (
     TraceContext as TraceContext,
     trace_context as trace_context,
@@ -196,6 +211,19 @@ from .values import (
     parse_duration as parse_duration,
     parse_size as parse_size,
 )
+from .vendor import (
+    VendorProvider as VendorProvider,
+    drop_unknown as drop_unknown,
+    poll_delays as poll_delays,
+    undecodable as undecodable,
+    unknown_parameters as unknown_parameters,
+)
+from .wire.forms import (
+    FormFile as FormFile,
+    encode_form as encode_form,
+    file_of as file_of,
+    media_type_of as media_type_of,
+)
 from .wire.http import (
     Headers as Headers,
     HttpRequest as HttpRequest,
@@ -214,6 +242,20 @@ from .wire.messages import (
     Request as Request,
     StreamEvent as StreamEvent,
     Usage as Usage,
+)
+from .wire.shapes import (
+    Json as Json,
+    as_count as as_count,
+    as_list as as_list,
+    as_number as as_number,
+    as_object as as_object,
+    as_objects as as_objects,
+    as_text as as_text,
+    body_of as body_of,
+    json_bytes as json_bytes,
+    json_text as json_text,
+    object_of as object_of,
+    refused as refused,
 )
 from .wire.sse import (
     SSEDecoder as SSEDecoder,

@@ -132,7 +132,7 @@ class HttpSecretStore(SecretStore):
         import httpx
 
         if self._client is None:
-            self._client = self._open()
+            self._client = http_client(self._http_options, self.service, ModelMeshError)
         try:
             came = await self._client.request(
                 request.method, request.url, headers=dict(request.headers), content=request.body
@@ -147,21 +147,6 @@ class HttpSecretStore(SecretStore):
             ) from None
         return HttpResponse(came.status_code, Headers(came.headers.multi_items()), came.content, self.clock.now())
 
-    def _open(self) -> httpx.AsyncClient:
-        import httpx
-
-        options = self._http_options
-        trust: ssl.SSLContext | bool = options.verify_tls
-        if options.verify_tls and options.ca_file is not None:
-            try:
-                trust = ssl.create_default_context(cafile=str(Path(options.ca_file).expanduser()))
-            except OSError as error:
-                raise ModelMeshError(
-                    f"{self.service}: ca_file cannot be used: {error.strerror or type(error).__name__}.",
-                    hint="Name a readable file of certificates in PEM form.",
-                ) from None
-        return httpx.AsyncClient(verify=trust, timeout=options.timeout, follow_redirects=False)
-
     def cleaned(self, text: str) -> str:
         """``text`` on one line, not too long, and without what is confidential."""
         for secret in self.confidential():
@@ -173,3 +158,19 @@ class HttpSecretStore(SecretStore):
 
 def _story(error: Exception) -> str:
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def http_client(options: HttpStoreOptions, whom: str, error: type[ModelMeshError]) -> httpx.AsyncClient:
+    """A client as ``options`` want it. Raises ``error``, naming ``whom``, if the authorities cannot be read."""
+    import httpx
+
+    trust: ssl.SSLContext | bool = options.verify_tls
+    if options.verify_tls and options.ca_file is not None:
+        try:
+            trust = ssl.create_default_context(cafile=str(Path(options.ca_file).expanduser()))
+        except OSError as reason:
+            raise error(
+                f"{whom}: ca_file cannot be used: {reason.strerror or type(reason).__name__}.",
+                hint="Name a readable file of certificates in PEM form.",
+            ) from None
+    return httpx.AsyncClient(verify=trust, timeout=options.timeout, follow_redirects=False)

@@ -1,4 +1,4 @@
-"""A disk that fills up: what was said to be kept is there, what was not is an error, and it goes on when there is room."""
+"""A disk that fills up: what was kept is there, what was not is an error, and it goes on when there is room."""
 
 import json
 import subprocess

@@ -8,8 +8,7 @@ from typing import Any
 
 import attrs
 import orjson
-
-from .shapes import Json, as_list, as_object, as_objects, as_text
+from modelmesh_core import Json, as_list, as_object, as_objects, as_text
 
 
 @attrs.define

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from modelmesh_core import Failure, FailureKind, ProviderError, provider_error
+from modelmesh_core import (
+    Failure,
+    FailureKind,
+    Json,
+    ProviderError,
+    as_object,
+    as_objects,
+    as_text,
+    json_text,
+    provider_error,
+)
 
 from .conversation import VERBATIM, encrypted_format_of, format_of, said_by
 from .families import Family
 from .request import EncodedCall
-from .shapes import Json, as_json, as_object, as_objects, as_text
 from .tools import AnswerForm
 
 _FINISH_REASONS = {
@@ -163,4 +172,4 @@ def json_answer(answer: Any, form: AnswerForm) -> str:
 
 def arguments_of(answer: Any) -> str:
     """A tool's input as JSON text; one that is missing counts as one without arguments."""
-    return "{}" if answer is None else as_json(answer)
+    return "{}" if answer is None else json_text(answer)

@@ -9,8 +9,9 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 import attrs
+from modelmesh_core import Json, as_list, as_object, as_text
 
-from .shapes import Json, as_list, as_object, as_text, refused
+from .shapes import refused
 
 BLOCKS = frozenset(
     {

@@ -6,10 +6,10 @@ import re
 from typing import Any
 
 import orjson
+from modelmesh_core import Json, as_list, as_object, as_objects, as_text
 
 from .content import ContentEncoder
 from .families import Family
-from .shapes import Json, as_list, as_object, as_objects, as_text
 
 VERBATIM = "bedrock_content"
 """Field of an assistant message with all its blocks as they came, where the other fields cannot say them."""

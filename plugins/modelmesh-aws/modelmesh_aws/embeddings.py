@@ -9,9 +9,23 @@ from sys import byteorder
 from typing import Any
 
 import attrs
-from modelmesh_core import HttpRequest, HttpResponse, ProviderCall, Reply, Usage, headroom_of
+from modelmesh_core import (
+    HttpRequest,
+    HttpResponse,
+    Json,
+    ProviderCall,
+    Reply,
+    Usage,
+    as_count,
+    as_list,
+    as_object,
+    as_objects,
+    as_text,
+    headroom_of,
+    json_bytes,
+)
 
-from .shapes import Json, as_count, as_list, as_object, as_objects, as_text, dump, refused, undecodable
+from .shapes import refused, undecodable
 
 Invoke = Callable[[str, bytes], Generator[HttpRequest, HttpResponse, HttpResponse]]
 """Model and body → its answer. Raises ProviderError for an error status."""
@@ -45,7 +59,7 @@ def embed(call: ProviderCall, invoke: Invoke) -> Generator[HttpRequest, HttpResp
     response = HttpResponse(200)
     for start in range(0, len(texts), embedder.batch):
         batch = texts[start : start + embedder.batch]
-        response = yield from invoke(call.upstream_model, dump(embedder.encode(batch, call.body)))
+        response = yield from invoke(call.upstream_model, json_bytes(embedder.encode(batch, call.body)))
         answer = as_object(response.json())
         found = _vectors(answer)
         if len(found) != len(batch):

@@ -8,7 +8,16 @@ from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
 import attrs
-from modelmesh_core import HttpRequest, HttpResponse, ProviderSettings, Secret
+from modelmesh_core import (
+    HttpRequest,
+    HttpResponse,
+    ProviderSettings,
+    Secret,
+    checked_key,
+    checked_url,
+    own_headers,
+    redacted,
+)
 
 from .options import BedrockOptions
 from .signing import Credentials, signed_headers
@@ -26,6 +35,7 @@ SUFFIXES = (
 )
 """Beginning of a region's name → the domain of its services, where that is not amazonaws.com."""
 _SERVICE = "bedrock"
+_EXAMPLE = "https://bedrock-runtime.eu-central-1.amazonaws.com"
 
 
 @attrs.frozen
@@ -57,10 +67,8 @@ class Endpoint:
 
     def cleaned(self, response: HttpResponse) -> HttpResponse:
         """``response`` without the account's secrets: errors about signatures quote what was signed."""
-        body = response.body
-        for secret in self._secrets():
-            body = body.replace(secret.reveal().encode(), b"***")
-        return response if body is response.body else attrs.evolve(response, body=body)
+        secrets = (secret.reveal() for secret in self._secrets())
+        return attrs.evolve(response, body=redacted(response.body, *secrets))
 
     def _authorized(self, method: str, url: str, own: dict[str, str], body: bytes) -> dict[str, str]:
         if self.bearer is not None:
@@ -83,13 +91,12 @@ class Endpoint:
 def endpoint_of(settings: ProviderSettings, options: BedrockOptions, now: Callable[[], float]) -> Endpoint:
     """Raises ValueError for settings by which nobody could ask."""
     place = f"providers.{settings.name}"
-    base = _checked_base_url(settings)
+    given = (settings.base_url or "").strip()
+    base = checked_url(given, f"{place}.base_url", _EXAMPLE) if given else ""
     region = _region(place, options, base)
     suffix = next((suffix for start, suffix in SUFFIXES if region.startswith(start)), "amazonaws.com")
     runtime = base or f"https://bedrock-runtime.{region}.{suffix}"
-    headers = {
-        name.lower(): value.reveal() if isinstance(value, Secret) else value for name, value in settings.headers.items()
-    }
+    headers = own_headers(settings)
     bearer, credentials = _identity(place, settings, options)
     if bearer is None and credentials is None and "authorization" not in headers:
         raise ValueError(
@@ -120,9 +127,7 @@ def _identity(
 
 
 def _plain(place: str, secret: Secret | None) -> Secret | None:
-    text = secret.reveal().strip() if secret else ""
-    if not (text.isascii() and text.isprintable()):
-        raise ValueError(f"{place} holds characters that no HTTP header can carry")
+    text = checked_key(secret, place)
     return Secret(text) if text else None
 
 
@@ -133,20 +138,3 @@ def _region(place: str, options: BedrockOptions, base: str) -> str:
     if not _REGION.fullmatch(region):
         raise ValueError(f"{place}.region: expected a name such as eu-central-1, found {region!r}")
     return region
-
-
-def _checked_base_url(settings: ProviderSettings) -> str:
-    place, text = f"providers.{settings.name}.base_url", (settings.base_url or "").strip().rstrip("/")
-    if not text:
-        return ""
-    expected = "expected an absolute address such as https://bedrock-runtime.eu-central-1.amazonaws.com"
-    try:
-        parts = urlsplit(text)
-        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        raise ValueError(f"{place}: {expected}, found one that cannot be parsed") from None
-    if "@" in parts.netloc:
-        raise ValueError(f"{place} must not hold a user or password")
-    if not valid or parts.query or parts.fragment:
-        raise ValueError(f"{place}: {expected} without a query, found {text!r}")
-    return text

@@ -7,9 +7,16 @@ from typing import Any
 
 import attrs
 import orjson
-from modelmesh_core import Failure, FailureKind, HttpResponse, failure_of_response, retry_after_seconds
-
-from .shapes import Json, as_object, as_text
+from modelmesh_core import (
+    Failure,
+    FailureKind,
+    HttpResponse,
+    Json,
+    as_object,
+    as_text,
+    failure_of_response,
+    retry_after_seconds,
+)
 
 _BY_NAME = {
     "AccessDeniedException": FailureKind.AUTHENTICATION,

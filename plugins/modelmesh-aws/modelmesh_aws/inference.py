@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import attrs
-from modelmesh_core import ProviderCall
+from modelmesh_core import Json, ProviderCall, as_count, as_list, as_object, as_text
 
 from .families import Family
-from .shapes import Json, as_count, as_list, as_object, as_text
 
 _BUDGETS = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 16_384, "xhigh": 32_768, "max": 65_536}
 _LEAST_BUDGET = 1024

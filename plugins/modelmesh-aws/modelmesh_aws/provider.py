@@ -13,10 +13,15 @@ from modelmesh_core import (
     HttpProvider,
     HttpRequest,
     HttpResponse,
+    Json,
     Operation,
     ProviderCall,
     ProviderError,
     ProviderSettings,
+    as_object,
+    as_objects,
+    as_text,
+    json_bytes,
     provider_error,
 )
 
@@ -27,7 +32,7 @@ from .options import BedrockOptions
 from .reply import decode
 from .request import EncodedCall, encode
 from .rerank import rerank
-from .shapes import Json, as_object, as_objects, as_text, dump, refused
+from .shapes import refused
 from .stream import ConverseStreamDecoder, WholeAnswerDecoder
 
 _JSON = "application/json"
@@ -87,7 +92,7 @@ class BedrockProvider(HttpProvider):
         action = "converse-stream" if call.stream else "converse"
         path = f"/model/{quote(call.upstream_model, safe='')}/{action}"
         accept = _EVENTS if call.stream else _JSON
-        response = yield self._endpoint.post(path, dump(encoded.body), accept, stream=call.stream)
+        response = yield self._endpoint.post(path, json_bytes(encoded.body), accept, stream=call.stream)
         self._check(response)
         if not call.stream:
             return decode(response, encoded)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from modelmesh_core import HttpResponse, Reply, headroom_of, provider_error
+from modelmesh_core import HttpResponse, Json, Reply, as_object, as_objects, headroom_of, provider_error
 
 from .blocks import breakdown, ending, message_of
 from .errors import failure_of_answer
 from .request import EncodedCall
-from .shapes import Json, as_object, as_objects, undecodable
+from .shapes import undecodable
 from .usage import as_reported, usage_of
 
 EXTRAS = ("additionalModelResponseFields", "trace", "metrics", "performanceConfig", "serviceTier")

@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import attrs
-from modelmesh_core import ProviderCall
+from modelmesh_core import Json, ProviderCall, as_object, as_objects, as_text
 
 from .content import ContentEncoder
 from .conversation import called_tools, continued, system_of, turns_of
 from .families import Family, family_of
 from .inference import inference_settings, is_default
 from .options import BedrockOptions
-from .shapes import Json, as_object, as_objects, as_text
 from .tools import AnswerForm, tool_settings
 
 _PASSED = (

@@ -5,10 +5,23 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
-from modelmesh_core import HttpRequest, HttpResponse, ProviderCall, Reply, Usage, headroom_of
+from modelmesh_core import (
+    HttpRequest,
+    HttpResponse,
+    Json,
+    ProviderCall,
+    Reply,
+    Usage,
+    as_list,
+    as_object,
+    as_objects,
+    as_text,
+    headroom_of,
+    json_bytes,
+)
 
 from .embeddings import Invoke, tokens_in
-from .shapes import Json, as_list, as_object, as_objects, as_text, dump, refused, undecodable
+from .shapes import refused, undecodable
 
 _READ = frozenset(
     {"model", "query", "documents", "top_n", "return_documents", "max_tokens_per_doc", "user", "metadata"}
@@ -36,7 +49,7 @@ def rerank(call: ProviderCall, invoke: Invoke) -> Generator[HttpRequest, HttpRes
             sent["max_tokens_per_doc"] = body["max_tokens_per_doc"]
     elif body.get("max_tokens_per_doc") is not None:
         call.drop("max_tokens_per_doc")
-    response = yield from invoke(call.upstream_model, dump(sent))
+    response = yield from invoke(call.upstream_model, json_bytes(sent))
     return decode_ranking(call, documents, response)
 
 

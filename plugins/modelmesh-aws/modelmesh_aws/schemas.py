@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .shapes import Json, as_json, as_list, as_object, as_text
+from modelmesh_core import Json, as_list, as_object, as_text, json_text
 
 _KEPT = ("$ref", "type", "enum", "const", "default", "title", "format")
 _COMBINED = {"anyOf": "anyOf", "oneOf": "anyOf", "allOf": "allOf"}
@@ -35,6 +35,6 @@ def strict_schema(schema: Any) -> Json:
     if source.get("minItems") in (0, 1):
         made["minItems"] = source["minItems"]
     known = {*made, *_COMBINED, *_UNSAID, "description"}
-    limits = ", ".join(f"{key}: {as_json(value)}" for key, value in source.items() if key not in known)
+    limits = ", ".join(f"{key}: {json_text(value)}" for key, value in source.items() if key not in known)
     told = "\n\n".join(part for part in (as_text(source.get("description")), limits and f"{{{limits}}}") if part)
     return {**made, "description": told} if told else made

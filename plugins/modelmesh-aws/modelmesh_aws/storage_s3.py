@@ -19,24 +19,26 @@ from xml.etree import ElementTree
 
 import attrs
 from modelmesh_core import (
+    PASSING_STATUSES,
     Clock,
     ConnectorError,
+    DocumentStorage,
     Duration,
     HttpRequest,
     HttpResponse,
     HttpStoreOptions,
+    NoAnswerError,
     Secret,
     StorageConnector,
     StorageError,
+    StoreClient,
     StoredInfo,
     SystemClock,
     hookimpl,
 )
 
-from .document_storage import DocumentStorage
 from .identity import credentials_in, domain_of, read_profile
 from .signing import Credentials, signed_headers
-from .store_client import PASSING, NoAnswerError, StoreClient
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]")
 _REGION = re.compile(r"[a-z]{2,8}(?:-[a-z0-9]+)+")
@@ -191,7 +193,7 @@ class S3Storage(DocumentStorage):
 
     async def swap_document(self, name: str, data: bytes, tag: str) -> bool:
         condition, what = {"if-match": tag} if tag else {"if-none-match": "*"}, f"change {name!r}"
-        accept = (*PASSING, 404, 409, 412)  # 404: what was there has been deleted since
+        accept = (*PASSING_STATUSES, 404, 409, 412)  # 404: what was there has been deleted since
         try:
             response = await self._ask("PUT", name, what, body=data, headers=condition, accept=accept, tries=1)
         except NoAnswerError:

@@ -9,9 +9,12 @@ import orjson
 from modelmesh_core import (
     EventKind,
     HttpResponse,
+    Json,
     LimitReport,
     ProviderError,
     StreamEvent,
+    as_object,
+    as_text,
     headroom_of,
     provider_error,
     unfold_reply,
@@ -38,7 +41,7 @@ from .errors import failure_of_exception
 from .eventstream import MAX_PAYLOAD, EventStreamDecoder, Message
 from .reply import EXTRAS, completion_head, decode
 from .request import EncodedCall
-from .shapes import Json, as_object, as_text, undecodable
+from .shapes import undecodable
 from .usage import as_reported, usage_of
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import attrs
-from modelmesh_core import ProviderCall
+from modelmesh_core import Json, ProviderCall, as_list, as_object, as_objects, as_text, json_text
 
 from .content import ContentEncoder
 from .families import Family
 from .schemas import strict_schema
-from .shapes import Json, as_json, as_list, as_object, as_objects, as_text
 
 JSON_TOOL = "give_answer"
 _ANY_OBJECT: Json = {"type": "object"}
@@ -122,7 +121,7 @@ def _set_form(call: ProviderCall, family: Family, settings: ToolSettings) -> Non
     schema = as_object(described.get("schema"))
     if kind == "json_schema" and schema and "structured_output" in call.features:
         about = {key: described[key] for key in ("name", "description") if as_text(described.get(key))}
-        structure = {"schema": as_json(strict_schema(schema)), **about}
+        structure = {"schema": json_text(strict_schema(schema)), **about}
         settings.output["textFormat"] = {"type": "json_schema", "structure": {"jsonSchema": structure}}
         return
     if "tool" in settings.choice:
@@ -155,7 +154,7 @@ def _set_parallel(call: ProviderCall, family: Family, settings: ToolSettings) ->
 
 def _instruction(schema: Json) -> str:
     text = "Answer with one JSON object and nothing else: no words around it, no code fence."
-    return f"{text} It has to fit this JSON Schema: {as_json(schema)}" if schema else text
+    return f"{text} It has to fit this JSON Schema: {json_text(schema)}" if schema else text
 
 
 def _json_tool(name: str, schema: Json, described: Json, wrapped: bool) -> Json:

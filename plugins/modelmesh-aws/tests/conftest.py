@@ -1,20 +1,19 @@
 """A provider to drive by hand, and the recorded exchanges."""
 
-import base64
-import json
-import os
-from collections.abc import Callable, Generator
-from pathlib import Path
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import orjson
 import pytest
+from connectors import Recording, play, recorded_rows, response
 from modelmesh_aws.options import BedrockOptions
 from modelmesh_aws.provider import BedrockProvider
-from modelmesh_core import Headers, HttpRequest, HttpResponse, Operation, ProviderCall, ProviderSettings, Secret
+from modelmesh_core import Headers, HttpResponse, Operation, ProviderCall, ProviderSettings, Secret
 
-RECORDINGS = Path(__file__).parents[4] / "shared" / "recordings"
+__all__ = ["play"]
+
 KEYS = {"access_key_id": Secret("AKIDEXAMPLE"), "secret_access_key": Secret("wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")}
 
 
@@ -39,31 +38,8 @@ def provider(make_provider: Callable[..., BedrockProvider]) -> BedrockProvider:
 
 
 @pytest.fixture
-def play() -> Callable[..., tuple[list[HttpRequest], Any]]:
-    """Drives a flow: sends it the given responses, gives back the requests it made and what it returned."""
-
-    def play(
-        flow: Generator[HttpRequest, HttpResponse, Any], *responses: HttpResponse
-    ) -> tuple[list[HttpRequest], Any]:
-        requests = [next(flow)]
-        for response in responses:
-            try:
-                requests.append(flow.send(response))
-            except StopIteration as stop:
-                return requests, stop.value
-        raise AssertionError(f"the flow wants more than {len(responses)} responses: {requests[-1]}")
-
-    return play
-
-
-@pytest.fixture
 def answer() -> Callable[..., HttpResponse]:
-    def answer(body: Any, status: int = 200, **headers: str) -> HttpResponse:
-        named = [("content-type", "application/json"), ("x-amzn-requestid", "req-1")]
-        named += [(name.replace("_", "-"), value) for name, value in headers.items()]
-        return HttpResponse(status, Headers(named), body if isinstance(body, bytes) else orjson.dumps(body), 5.0)
-
-    return answer
+    return partial(response, now=5.0, x_amzn_requestid="req-1")
 
 
 @pytest.fixture
@@ -106,22 +82,13 @@ def dropped(provider: BedrockProvider, make_call: Callable[..., ProviderCall]) -
     return dropped
 
 
-class Recording:
+class BedrockRecording(Recording):
     """One recorded exchange."""
 
     def __init__(self, row: dict[str, Any]) -> None:
-        self.id: str = row["id"]
-        self.kind: str = row["kind"]
-        self.stream: bool = row["stream"]
-        request, response = row["request"] or {}, row["response"]
-        self.path = urlsplit(request.get("url") or "").path
+        super().__init__(row)
+        self.path = urlsplit(self.url).path
         self.model = unquote(self.path.split("/")[2]) if self.path.startswith("/model/") else ""
-        body = request.get("body")
-        self.request: dict[str, Any] = json.loads(body) if isinstance(body, str) and body else body or {}
-        self.status: int = response.get("status") or 200
-        self.headers = Headers((name, str(value)) for name, value in (response.get("headers") or {}).items())
-        own, text = response.get("body_base64"), response.get("body")
-        self.body = base64.b64decode(own) if own else (text if isinstance(text, str) else json.dumps(text)).encode()
 
     @property
     def response(self) -> HttpResponse:
@@ -130,29 +97,24 @@ class Recording:
 
 
 @pytest.fixture(scope="session")
-def recordings() -> list[Recording]:
+def recordings() -> list[BedrockRecording]:
     """Every recorded exchange with Bedrock."""
-    file = RECORDINGS / "bedrock.jsonl"
-    if not file.is_file():
-        if os.environ.get("CI"):
-            raise AssertionError("the recorded exchanges are not in ../shared/recordings")
-        pytest.skip("needs the recorded exchanges in ../shared/recordings, which are not here")
-    return [Recording(json.loads(line)) for line in file.open(encoding="utf-8")]
+    return [BedrockRecording(row) for row in recorded_rows("bedrock")]
 
 
 @pytest.fixture
-def chats(recordings: list[Recording]) -> list[Recording]:
+def chats(recordings: list[BedrockRecording]) -> list[BedrockRecording]:
     """Those of Converse. Three more of kind chat are of another API, in OpenAI's dialect (bedrock-mantle)."""
     return [one for one in recordings if one.kind == "chat" and one.model]
 
 
 @pytest.fixture
-def replies(chats: list[Recording]) -> list[Recording]:
+def replies(chats: list[BedrockRecording]) -> list[BedrockRecording]:
     return [one for one in chats if not one.stream and one.status == 200]
 
 
 @pytest.fixture
-def streams(chats: list[Recording]) -> list[Recording]:
+def streams(chats: list[BedrockRecording]) -> list[BedrockRecording]:
     return [one for one in chats if one.stream and one.status == 200]
 
 

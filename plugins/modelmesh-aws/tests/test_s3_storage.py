@@ -231,7 +231,7 @@ async def test_what_answers_are_lost_of_is_counted_once(ministack, tmp_path):
 async def test_a_service_that_is_gone_is_an_error_in_time_and_works_when_it_is_back(tmp_path):
     server = MiniStack(tmp_path).start()
     try:
-        async with opened(server.url, tmp_path, timeout=1.0) as storage:
+        async with opened(server.url, tmp_path, timeout=5.0) as storage:
             await storage.save("key", b"1")
             server.stop()
             began = time.monotonic()
@@ -249,7 +249,7 @@ async def test_a_service_that_is_gone_is_an_error_in_time_and_works_when_it_is_b
             )
             for result in await asyncio.gather(*calls, return_exceptions=True):
                 assert isinstance(result, StorageError) and f"127.0.0.1:{server.port}" in str(result)
-            assert time.monotonic() - began < 3
+            assert time.monotonic() - began < 15
             server.start()
             await storage.save("key", b"3")
             assert await storage.load("key") == b"3"

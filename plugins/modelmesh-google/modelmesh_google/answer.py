@@ -7,13 +7,14 @@ from typing import Any
 
 import attrs
 import orjson
+from modelmesh_core import Json, as_list, as_object, as_objects, as_text
 
 from .citations import annotations_in
 from .details import part_block, signature_block, thought_block
 from .endings import Ending, ending_of
 from .media import data_url
 from .partial_calls import PartialCalls
-from .shapes import Object, as_count, as_list, as_object, as_objects, as_text, epoch_seconds
+from .shapes import as_count, epoch_seconds
 from .usage import usage_in
 
 _ELSEWHERE = frozenset({"content", "finishReason", "index", "logprobsResult", "tokenCount"})
@@ -34,8 +35,8 @@ class _Choice:
     images: int = 0
     thought_block: int | None = None
     """Index of the block that the next piece of an unsigned thought continues."""
-    kept: Object = attrs.field(factory=dict[str, Any])
-    cited: list[Object] = attrs.field(factory=list[Object])
+    kept: Json = attrs.field(factory=dict[str, Any])
+    cited: list[Json] = attrs.field(factory=list[Json])
     ending: Ending | None = None
     partial: PartialCalls = attrs.field(factory=PartialCalls)
 
@@ -48,16 +49,16 @@ class AnswerReader:
     """Fed the JSON objects of an answer in order; gives chunks with what they say, and its end."""
 
     def __init__(self, model: str, now: float, identity: str = "") -> None:
-        self.usage: Object | None = None
+        self.usage: Json | None = None
         """The last count that came: each counts the whole answer so far."""
         self.has_answer = False
         """Whether there was a candidate, or word that the prompt was blocked."""
-        self._head: Object = {"id": identity or "gemini", "object": "chat.completion.chunk", "created": int(now)}
+        self._head: Json = {"id": identity or "gemini", "object": "chat.completion.chunk", "created": int(now)}
         self._head["model"] = model
         self._now = now
         self._choices: dict[int, _Choice] = {}
 
-    def read(self, payload: Object) -> list[Object]:
+    def read(self, payload: Json) -> list[Json]:
         """The chunks that ``payload``, a GenerateContentResponse, says: the beginning, then content."""
         opening = not self._choices
         self._read_head(payload)
@@ -70,10 +71,10 @@ class AnswerReader:
             chunks.insert(0, self.chunk([{"index": index, **begun} for index in self._choices]))
         return chunks
 
-    def chunk(self, choices: list[Object], **more: Any) -> Object:
+    def chunk(self, choices: list[Json], **more: Any) -> Json:
         return {**self._head, "choices": choices, **more}
 
-    def end(self) -> Object:
+    def end(self) -> Json:
         """The chunk that says of every choice why it ended."""
         return self.chunk([self._last(choice) for choice in self._choices.values()])
 
@@ -90,7 +91,7 @@ class AnswerReader:
 
     # --- reading -----------------------------------------------------------------------------------------------------
 
-    def _read_head(self, payload: Object) -> None:
+    def _read_head(self, payload: Json) -> None:
         if as_text(payload.get("responseId")):
             self._head["id"] = payload["responseId"]
         if as_text(payload.get("modelVersion")):
@@ -98,7 +99,7 @@ class AnswerReader:
         if "createTime" in payload:
             self._head["created"] = epoch_seconds(payload["createTime"], self._now)
 
-    def _read_block(self, payload: Object) -> list[Object]:
+    def _read_block(self, payload: Json) -> list[Json]:
         """That the prompt was blocked: an answer that is withheld whole."""
         feedback = as_object(payload.get("promptFeedback"))
         if not feedback.get("blockReason") or as_objects(payload.get("candidates")):
@@ -110,12 +111,12 @@ class AnswerReader:
         text = as_text(feedback.get("blockReasonMessage"))
         return [{"index": 0, "delta": {"refusal": text}, "finish_reason": None}] if text else []
 
-    def _read_candidate(self, candidate: Object, place: int) -> Object | None:
+    def _read_candidate(self, candidate: Json, place: int) -> Json | None:
         """What a candidate adds to its choice; None if nothing that the caller could read."""
         self.has_answer = True
         index = as_count(candidate.get("index")) if "index" in candidate else place
         choice = self._choices.setdefault(index, _Choice(index))
-        delta: Object = {}
+        delta: Json = {}
         for part in as_objects(as_object(candidate.get("content")).get("parts")):
             self._read_part(choice, part, delta)
         choice.kept.update((key, value) for key, value in candidate.items() if key not in _ELSEWHERE)
@@ -136,7 +137,7 @@ class AnswerReader:
             **({"logprobs": logprobs} if logprobs else {}),
         }
 
-    def _read_part(self, choice: _Choice, part: Object, delta: Object) -> None:
+    def _read_part(self, choice: _Choice, part: Json, delta: Json) -> None:
         signature = as_text(part.get("thoughtSignature"))
         if isinstance(part.get("functionCall"), dict):
             self._read_call(choice, as_object(part["functionCall"]), signature, delta)
@@ -150,7 +151,7 @@ class AnswerReader:
             choice.thought_block = None
             _grow(delta, "reasoning_details", part_block(part, _next_block(choice), choice.length))
 
-    def _read_call(self, choice: _Choice, call: Object, signature: str, delta: Object) -> None:
+    def _read_call(self, choice: _Choice, call: Json, signature: str, delta: Json) -> None:
         whole = choice.partial.read(call, signature)
         if whole is None:
             return
@@ -162,16 +163,16 @@ class AnswerReader:
         name = as_text(call.get("name"))
         made = f"{self._head['id']}/{choice.index}/{place}/{name}/{arguments}"
         identity = as_text(call.get("id")) or "call_" + hashlib.sha256(made.encode("utf-8", "replace")).hexdigest()[:24]
-        described: Object = {"index": place, "id": identity, "type": "function"}
+        described: Json = {"index": place, "id": identity, "type": "function"}
         described["function"] = {"name": name, "arguments": arguments}
         if signature:
             described["extra_content"] = {"google": {"thought_signature": signature}}
         _grow(delta, "tool_calls", described)
 
-    def _last(self, choice: _Choice) -> Object:
+    def _last(self, choice: _Choice) -> Json:
         ending = choice.ending or Ending(None, "")
         reason = "tool_calls" if choice.calls and ending.reason == "stop" else ending.reason
-        result: Object = {"index": choice.index, "delta": {}, "finish_reason": reason}
+        result: Json = {"index": choice.index, "delta": {}, "finish_reason": reason}
         if ending.native.lower() != (reason or ""):
             result["native_finish_reason"] = ending.native
         if choice.kept:
@@ -179,7 +180,7 @@ class AnswerReader:
         return result
 
 
-def _read_citations(choice: _Choice, candidate: Object, delta: Object) -> None:
+def _read_citations(choice: _Choice, candidate: Json, delta: Json) -> None:
     """A stream repeats its citations as they grow: only new ones are handed on."""
     found = annotations_in(candidate, "".join(choice.text), choice.part_starts)
     fresh = [one for one in found if one not in choice.cited]
@@ -188,7 +189,7 @@ def _read_citations(choice: _Choice, candidate: Object, delta: Object) -> None:
         delta["annotations"] = fresh
 
 
-def _read_text(choice: _Choice, text: str, signature: str, delta: Object) -> None:
+def _read_text(choice: _Choice, text: str, signature: str, delta: Json) -> None:
     choice.part_starts.append(choice.length)
     choice.thought_block = None
     if signature:
@@ -200,7 +201,7 @@ def _read_text(choice: _Choice, text: str, signature: str, delta: Object) -> Non
         delta["content"] = delta.get("content", "") + text
 
 
-def _read_thought(choice: _Choice, text: str, signature: str, delta: Object) -> None:
+def _read_thought(choice: _Choice, text: str, signature: str, delta: Json) -> None:
     if not text and not signature:
         return
     if text:
@@ -217,7 +218,7 @@ def _read_thought(choice: _Choice, text: str, signature: str, delta: Object) -> 
         choice.thought_block = None
 
 
-def _read_media(choice: _Choice, part: Object, signature: str, delta: Object) -> None:
+def _read_media(choice: _Choice, part: Json, signature: str, delta: Json) -> None:
     blob = as_object(part["inlineData"])
     media_type = as_text(blob.get("mimeType"))
     choice.thought_block = None
@@ -226,7 +227,7 @@ def _read_media(choice: _Choice, part: Object, signature: str, delta: Object) ->
         delta["audio"]["format"] = media_type
         choice.images += 1
     elif media_type.startswith("image/"):
-        image: Object = {"type": "image_url", "image_url": {"url": data_url(blob)}, "index": choice.images}
+        image: Json = {"type": "image_url", "image_url": {"url": data_url(blob)}, "index": choice.images}
         choice.images += 1
         if signature:
             image["extra_content"] = {"google": {"thought_signature": signature}}
@@ -240,11 +241,11 @@ def _next_block(choice: _Choice) -> int:
     return choice.blocks - 1
 
 
-def _grow(delta: Object, key: str, item: Object) -> None:
+def _grow(delta: Json, key: str, item: Json) -> None:
     delta.setdefault(key, []).append(item)
 
 
-def _logprobs(candidate: Object) -> Object | None:
+def _logprobs(candidate: Json) -> Json | None:
     """``logprobsResult`` as OpenAI has it."""
     result = as_object(candidate.get("logprobsResult"))
     chosen = as_objects(result.get("chosenCandidates"))
@@ -256,7 +257,7 @@ def _logprobs(candidate: Object) -> Object | None:
     return {"content": content}
 
 
-def _token(candidate: Object) -> Object:
+def _token(candidate: Json) -> Json:
     token = as_text(candidate.get("token"))
     probability = candidate.get("logProbability")
     # Zero is what the API's JSON leaves out.

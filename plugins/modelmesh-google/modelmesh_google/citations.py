@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from .shapes import Object, as_count, as_list, as_object, as_objects, as_text
+from modelmesh_core import Json, as_list, as_object, as_objects, as_text
+
+from .shapes import as_count
 
 
-def annotations_in(candidate: Object, text: str, part_starts: list[int]) -> list[Object]:
+def annotations_in(candidate: Json, text: str, part_starts: list[int]) -> list[Json]:
     """The citations of ``candidate``, whose text is ``text``; ``part_starts`` is where its text parts begin in it.
 
     Google counts bytes of UTF-8; an annotation counts characters.
     """
     grounding = as_object(candidate.get("groundingMetadata"))
     chunks = as_objects(grounding.get("groundingChunks"))
-    found: list[Object] = []
+    found: list[Json] = []
     supported: set[int] = set()
     for support in as_objects(grounding.get("groundingSupports")):
         span = _span(as_object(support.get("segment")), text, part_starts)
@@ -29,7 +31,7 @@ def annotations_in(candidate: Object, text: str, part_starts: list[int]) -> list
     return found
 
 
-def _annotation(chunk: Object, span: Object) -> Object:
+def _annotation(chunk: Json, span: Json) -> Json:
     sources = [as_object(value) for value in chunk.values() if isinstance(value, dict)]
     source = sources[0] if sources else chunk
     address = as_text(source.get("uri"))
@@ -39,7 +41,7 @@ def _annotation(chunk: Object, span: Object) -> Object:
     return {"type": "url_citation", "url_citation": {"url": address, "title": title, **span}}
 
 
-def _attribution(source: Object, text: str) -> Object:
+def _attribution(source: Json, text: str) -> Json:
     address = as_text(source.get("uri"))
     if not address:
         return {"type": "citation", "citation": source}
@@ -47,7 +49,7 @@ def _attribution(source: Object, text: str) -> Object:
     return {"type": "url_citation", "url_citation": {"url": address, "title": as_text(source.get("title")), **span}}
 
 
-def _span(segment: Object, text: str, part_starts: list[int]) -> Object:
+def _span(segment: Json, text: str, part_starts: list[int]) -> Json:
     """Where a segment stands in the text; empty where nothing tells."""
     if "endIndex" not in segment:
         return {}

@@ -6,17 +6,18 @@ from collections.abc import Iterable
 from typing import Any
 
 import orjson
+from modelmesh_core import Json, as_list, as_object, as_objects, as_text
 
 from .details import parts_of_details
 from .families import Family
 from .media import part_of
-from .shapes import Object, as_list, as_object, as_objects, as_text, refuse
+from .shapes import refuse
 
 _WITHOUT_CHECK = "skip_thought_signature_validator"
 """Google's word for a call whose signature is not there, as in a conversation that another model began."""
 
 
-def encode_messages(messages: Any, family: Family, prefill: str | None = None) -> Object:
+def encode_messages(messages: Any, family: Family, prefill: str | None = None) -> Json:
     """The ``contents`` and ``systemInstruction`` of a request.
 
     ``prefill`` is the beginning of an answer that the model is to continue. Raises ProviderError of kind
@@ -37,15 +38,15 @@ class _Writer:
     def __init__(self, family: Family) -> None:
         self._family = family
         self._system: list[str] = []
-        self._contents: list[Object] = []
+        self._contents: list[Json] = []
         self._names: dict[str, str] = {}
         """Id of a tool call → name of its function."""
-        self._answers: list[Object] = []
+        self._answers: list[Json] = []
         """Answers to the tool calls of the turn before, held until all of them are there."""
-        self._media: list[Object] = []
+        self._media: list[Json] = []
         """What tools answered beside text, for models that take it only after the answers."""
 
-    def add(self, message: Object) -> None:
+    def add(self, message: Json) -> None:
         role, content = as_text(message.get("role")), message.get("content")
         if role in ("tool", "function"):
             self._add_answer(message)
@@ -60,7 +61,7 @@ class _Writer:
         else:
             refuse(f"messages: unknown role {role[:40]!r}", "invalid_messages")
 
-    def append(self, role: str, parts: list[Object]) -> None:
+    def append(self, role: str, parts: list[Json]) -> None:
         """Parts of one speaker follow each other in one content."""
         if not parts:
             return
@@ -70,7 +71,7 @@ class _Writer:
         else:
             self._contents.append({"role": role, "parts": parts})
 
-    def finish(self) -> Object:
+    def finish(self) -> Json:
         self._end_answers()
         system = "\n\n".join(text for text in self._system if text)
         if system and (not self._contents or not self._family.takes_system_instruction):
@@ -82,7 +83,7 @@ class _Writer:
 
     # --- what a model said -------------------------------------------------------------------------------------------
 
-    def _spoken(self, message: Object) -> list[Object]:
+    def _spoken(self, message: Json) -> list[Json]:
         calls = as_objects(message.get("tool_calls"))
         details, signatures = parts_of_details(
             message.get("reasoning_details"), frozenset(as_text(call.get("id")) for call in calls)
@@ -99,13 +100,13 @@ class _Writer:
             parts.append(_signed(part_of({"type": "image_url", **image}), image))
         return [*parts, *self._calls(calls, signatures)]
 
-    def _calls(self, calls: list[Object], signatures: dict[str, str]) -> list[Object]:
-        parts: list[Object] = []
+    def _calls(self, calls: list[Json], signatures: dict[str, str]) -> list[Json]:
+        parts: list[Json] = []
         for call in calls:
             function = as_object(call.get("function"))
             identity, name = as_text(call.get("id")), as_text(function.get("name"))
             self._names[identity] = name
-            described: Object = {"name": name, "args": _arguments(function.get("arguments"))}
+            described: Json = {"name": name, "args": _arguments(function.get("arguments"))}
             if identity:
                 described["id"] = identity
             part = _signed({"functionCall": described}, call)
@@ -118,13 +119,13 @@ class _Writer:
 
     # --- what tools answered -----------------------------------------------------------------------------------------
 
-    def _add_answer(self, message: Object) -> None:
+    def _add_answer(self, message: Json) -> None:
         identity = as_text(message.get("tool_call_id"))
         name = self._names.get(identity) or as_text(message.get("name")) or identity
         parts = parts_in(message.get("content"))
         text = "".join(as_text(part.get("text")) for part in parts)
         media = [part for part in parts if "text" not in part]
-        answer: Object = {"name": name, "response": _outcome(text)}
+        answer: Json = {"name": name, "response": _outcome(text)}
         if identity:
             answer["id"] = identity
         if media and self._family.is_at_least_3:
@@ -141,7 +142,7 @@ class _Writer:
         self._answers, self._media = [], []
 
 
-def parts_in(content: Any) -> list[Object]:
+def parts_in(content: Any) -> list[Json]:
     """Google's parts for a message's ``content``, a string or a list of parts."""
     if isinstance(content, str):
         return [{"text": content}] if content else []
@@ -155,16 +156,16 @@ def _text_only(content: Any) -> str:
     return "".join(_texts(parts))
 
 
-def _texts(parts: Iterable[Object]) -> Iterable[str]:
+def _texts(parts: Iterable[Json]) -> Iterable[str]:
     return (as_text(part.get("text")) for part in parts)
 
 
-def _signed(part: Object, given: Object) -> Object:
+def _signed(part: Json, given: Json) -> Json:
     signature = as_text(as_object(as_object(given.get("extra_content")).get("google")).get("thought_signature"))
     return {**part, "thoughtSignature": signature} if signature else part
 
 
-def _arguments(text: Any) -> Object:
+def _arguments(text: Any) -> Json:
     if isinstance(text, dict):
         return as_object(text)
     try:
@@ -174,7 +175,7 @@ def _arguments(text: Any) -> Object:
     return as_object(decoded) if isinstance(decoded, dict) else {"arguments": decoded}
 
 
-def _outcome(text: str) -> Object:
+def _outcome(text: str) -> Json:
     """A tool's answer as the object that Google wants: its own, if it is one."""
     try:
         decoded = orjson.loads(text)

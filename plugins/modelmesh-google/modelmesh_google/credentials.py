@@ -9,10 +9,21 @@ from typing import Any, Protocol
 from urllib.parse import urlencode
 
 import orjson
-from modelmesh_core import Clock, Failure, FailureKind, HttpRequest, HttpResponse, Secret, provider_error
+from modelmesh_core import (
+    Clock,
+    Failure,
+    FailureKind,
+    HttpRequest,
+    HttpResponse,
+    Json,
+    Secret,
+    as_object,
+    as_text,
+    provider_error,
+)
 
 from .errors import failure_of_response
-from .shapes import Object, as_count, as_object, as_text
+from .shapes import as_count
 
 _TOKEN_URI = "https://oauth2.googleapis.com/token"
 _SCOPE = "https://www.googleapis.com/auth/cloud-platform"
@@ -28,7 +39,7 @@ class _Signer(Protocol):
 class TokenSource:
     """Access tokens for one account, asked for when needed and kept until they end."""
 
-    def __init__(self, account: Object, clock: Clock, place: str) -> None:
+    def __init__(self, account: Json, clock: Clock, place: str) -> None:
         """``account`` is the JSON that Google Cloud hands out; ``place`` names the option in errors.
 
         Raises ValueError for an account that cannot be used.
@@ -87,7 +98,7 @@ class TokenSource:
         from cryptography.hazmat.primitives.hashes import SHA256
 
         now = int(self._clock.now())
-        head: Object = {"alg": "RS256", "typ": "JWT"}
+        head: Json = {"alg": "RS256", "typ": "JWT"}
         if as_text(self._account.get("private_key_id")):
             head["kid"] = self._account["private_key_id"]
         email = self._account["client_email"]
@@ -109,7 +120,7 @@ _NEEDED = {
 }
 
 
-def read_account(given: Secret, place: str) -> Object:
+def read_account(given: Secret, place: str) -> Json:
     """The JSON of an account, given itself or as the path of its file. Raises ValueError, without showing it."""
     text = given.reveal().strip()
     if not text.startswith("{"):

@@ -13,18 +13,19 @@ from typing import Any
 
 import attrs
 import orjson
+from modelmesh_core import Json, as_object, as_objects, as_text
 
-from .shapes import Object, as_count, as_object, as_objects, as_text
+from .shapes import as_count
 
 FORMAT = "google-gemini-v1"
 
 
-def thought_block(text: str, signature: str, index: int, at: int) -> Object:
+def thought_block(text: str, signature: str, index: int, at: int) -> Json:
     signed = {"signature": signature} if signature else {}
     return {"type": "reasoning.text", "text": text, **signed, "format": FORMAT, "index": index, "at": at}
 
 
-def signature_block(signature: str, index: int, at: int, length: int) -> Object:
+def signature_block(signature: str, index: int, at: int, length: int) -> Json:
     return {
         "type": "reasoning.encrypted",
         "data": signature,
@@ -35,7 +36,7 @@ def signature_block(signature: str, index: int, at: int, length: int) -> Object:
     }
 
 
-def part_block(part: Object, index: int, at: int) -> Object:
+def part_block(part: Json, index: int, at: int) -> Json:
     data = orjson.dumps(part).decode()
     return {"type": "google.part", "data": data, "format": FORMAT, "index": index, "at": at}
 
@@ -44,12 +45,12 @@ def part_block(part: Object, index: int, at: int) -> Object:
 class Details:
     """The blocks of one message that stand among its text, in order."""
 
-    blocks: tuple[Object, ...]
+    blocks: tuple[Json, ...]
 
-    def around(self, text: str) -> list[Object]:
+    def around(self, text: str) -> list[Json]:
         """The message's parts: ``text``, cut where the blocks stood, and the blocks. Nothing of ``text`` is lost,
         even where it is no longer the text that the blocks came with."""
-        parts: list[Object] = []
+        parts: list[Json] = []
         done = 0
         for block in self.blocks:
             place = min(max(done, as_count(block.get("at"))), len(text))
@@ -71,7 +72,7 @@ class Details:
 def parts_of_details(given: Any, calls: frozenset[str] = frozenset()) -> tuple[Details, dict[str, str]]:
     """A message's own blocks, and the signatures among them that belong to its tool calls, by the call's id."""
     own = [block for block in as_objects(given) if block.get("format") == FORMAT]
-    placed: list[Object] = []
+    placed: list[Json] = []
     signatures: dict[str, str] = {}
     for block in own:
         kind, identity = block.get("type"), as_text(block.get("id"))
@@ -82,17 +83,17 @@ def parts_of_details(given: Any, calls: frozenset[str] = frozenset()) -> tuple[D
     return Details(tuple(sorted(placed, key=lambda block: as_count(block.get("index"))))), signatures
 
 
-def _part(block: Object) -> Object:
+def _part(block: Json) -> Json:
     if block["type"] == "google.part":
         try:
             return as_object(orjson.loads(as_text(block.get("data"))))
         except ValueError:
             return {}
     signature = as_text(block.get("signature"))
-    part: Object = {"text": as_text(block.get("text")), "thought": True}
+    part: Json = {"text": as_text(block.get("text")), "thought": True}
     return {**part, "thoughtSignature": signature} if signature else part
 
 
-def _say(parts: list[Object], text: str) -> None:
+def _say(parts: list[Json], text: str) -> None:
     if text:
         parts.append({"text": text})

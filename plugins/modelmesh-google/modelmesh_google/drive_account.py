@@ -8,10 +8,17 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import orjson
-from modelmesh_core import Clock, ConnectorError, Json, ProviderError, Secret, StorageError
+from modelmesh_core import (
+    Clock,
+    ConnectorError,
+    Json,
+    ProviderError,
+    Secret,
+    StorageError,
+    StoreClient,
+)
 
 from .credentials import TokenSource, read_account
-from .store_client import StoreClient
 
 _SCOPE = "https://www.googleapis.com/auth/drive"
 _PLACE = "storage.service_account"

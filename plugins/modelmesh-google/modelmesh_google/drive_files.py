@@ -15,10 +15,17 @@ from urllib.parse import quote, urlencode
 
 import attrs
 import orjson
-from modelmesh_core import HttpRequest, HttpResponse, StorageError, StoredInfo
+from modelmesh_core import (
+    PASSING_STATUSES,
+    HttpRequest,
+    HttpResponse,
+    NoAnswerError,
+    StorageError,
+    StoreClient,
+    StoredInfo,
+)
 
 from .drive_account import DriveAccount
-from .store_client import PASSING, NoAnswerError, StoreClient
 
 _TOO_FAST = frozenset({"rateLimitExceeded", "userRateLimitExceeded"})
 _MARK = re.compile(rb"modelmesh 1 sha256=([0-9a-f]{64})\n")
@@ -28,7 +35,7 @@ _BINARY = "application/octet-stream"
 
 def is_passing(response: HttpResponse) -> bool:
     """Whether the same request may be answered better in a moment."""
-    return response.status in PASSING or (response.status == 403 and reason_of(response)[0] in _TOO_FAST)
+    return response.status in PASSING_STATUSES or (response.status == 403 and reason_of(response)[0] in _TOO_FAST)
 
 
 def reason_of(response: HttpResponse) -> tuple[str, str]:

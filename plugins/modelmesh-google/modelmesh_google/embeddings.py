@@ -13,9 +13,14 @@ from modelmesh_core import (
     FailureKind,
     HttpRequest,
     HttpResponse,
+    Json,
     ProviderCall,
     Reply,
     Usage,
+    as_list,
+    as_object,
+    as_objects,
+    as_text,
     headroom_of,
     provider_error,
 )
@@ -24,7 +29,7 @@ from .contents import parts_in
 from .endpoint import Endpoint
 from .errors import error_in, failure_of_error
 from .families import family_of
-from .shapes import Object, as_count, as_list, as_object, as_objects, as_text, refuse
+from .shapes import as_count, refuse
 
 _LARGEST_BATCH = 100
 """Inputs that one ``batchEmbedContents`` takes."""
@@ -56,10 +61,10 @@ def embed(call: ProviderCall, endpoint: Endpoint) -> Generator[HttpRequest, Http
     return _reply(call, vectors, tokens, response)
 
 
-def _inputs(given: Any) -> list[list[Object]]:
+def _inputs(given: Any) -> list[list[Json]]:
     """Each input as Google's parts: a text, a content part, or a list of content parts."""
     items: list[Any] = as_list(given) or [given]
-    result: list[list[Object]] = []
+    result: list[list[Json]] = []
     for item in items:
         if isinstance(item, str):
             result.append([{"text": item}])
@@ -70,14 +75,14 @@ def _inputs(given: Any) -> list[list[Object]]:
     return result
 
 
-def _requests(call: ProviderCall, inputs: Sequence[list[Object]], endpoint: Endpoint) -> Iterator[tuple[str, Object]]:
+def _requests(call: ProviderCall, inputs: Sequence[list[Json]], endpoint: Endpoint) -> Iterator[tuple[str, Json]]:
     family = family_of(call.upstream_model)
     kind, size = as_text(call.body.get("input_type")), call.body.get("dimensions")
     by_prefix = family.name in ("gemini-embedding-2", "embeddinggemma") or family.name.startswith("embeddinggemma")
     task = "" if by_prefix else _TASKS.get(kind, kind)
     if by_prefix and kind in _PREFIXES:
         inputs = [_prefixed(parts, _PREFIXES[kind]) for parts in inputs]
-    sized: Object = {"outputDimensionality": size} if size else {}
+    sized: Json = {"outputDimensionality": size} if size else {}
     if endpoint.is_vertex and not family.name.startswith("gemini-embedding-2"):
         # Gemini Embedding takes one text a request here.
         step = 1 if family.name.startswith("gemini-embedding") else _LARGEST_PREDICTION
@@ -97,11 +102,11 @@ def _requests(call: ProviderCall, inputs: Sequence[list[Object]], endpoint: Endp
         yield "batchEmbedContents", {"requests": batch}
 
 
-def _text(part: Object) -> str:
+def _text(part: Json) -> str:
     return as_text(part["text"]) if "text" in part else refuse("the model embeds text only", "unsupported_content")
 
 
-def _prefixed(parts: list[Object], prefix: str) -> list[Object]:
+def _prefixed(parts: list[Json], prefix: str) -> list[Json]:
     """A task can be named for a single text only."""
     return [{"text": prefix + as_text(parts[0]["text"])}] if len(parts) == 1 and "text" in parts[0] else parts
 
@@ -128,8 +133,8 @@ def _vectors(response: HttpResponse) -> tuple[list[list[Any]], int]:
 def _reply(call: ProviderCall, vectors: list[list[Any]], tokens: int, response: HttpResponse) -> Reply:
     is_base64 = call.body.get("encoding_format") == "base64"
     written: list[Any] = [_base64(vector) for vector in vectors] if is_base64 else vectors
-    data: list[Object] = [{"object": "embedding", "index": i, "embedding": one} for i, one in enumerate(written)]
-    body: Object = {"object": "list", "model": call.upstream_model, "data": data}
+    data: list[Json] = [{"object": "embedding", "index": i, "embedding": one} for i, one in enumerate(written)]
+    body: Json = {"object": "list", "model": call.upstream_model, "data": data}
     if tokens:
         body["usage"] = {"prompt_tokens": tokens, "total_tokens": tokens}
     return Reply(

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import attrs
-
-from .shapes import Object, as_text
+from modelmesh_core import Json, as_text
 
 _FILTERED = frozenset(
     {
@@ -59,7 +58,7 @@ class Ending:
         return self.native in _BROKEN
 
 
-def ending_of(candidate: Object) -> Ending | None:
+def ending_of(candidate: Json) -> Ending | None:
     """The ending that a candidate reports; None while it goes on."""
     given = candidate.get("finishReason")
     word = _NUMBERS.get(given, "OTHER" if given else "") if isinstance(given, int) else as_text(given)

@@ -6,11 +6,9 @@ from collections.abc import Callable, Generator, Mapping
 from typing import Protocol
 
 import attrs
-from modelmesh_core import HttpRequest, HttpResponse, ProviderError, provider_error
+from modelmesh_core import HttpRequest, HttpResponse, Json, ProviderError, json_bytes, provider_error
 
 from .errors import failure_of_response
-from .request import dump
-from .shapes import Object
 
 Asking = Generator[HttpRequest, HttpResponse, HttpResponse]
 
@@ -32,10 +30,10 @@ class Endpoint:
     refused: Callable[[], None] = lambda: None
     """Told that the server did not accept the account's credentials."""
 
-    def ask(self, model: str, method: str, body: Object, *, stream: bool = False) -> Asking:
+    def ask(self, model: str, method: str, body: Json, *, stream: bool = False) -> Asking:
         """The answer to ``method`` of ``model``. Raises ProviderError for an error status."""
         url = f"{self.address(model)}:{method}"
-        response = yield HttpRequest("POST", url, self.headers, dump(body), stream)
+        response = yield HttpRequest("POST", url, self.headers, json_bytes(body), stream)
         return self.checked(response)
 
     def get(self, url: str, headers: Mapping[str, str] | None = None) -> Asking:

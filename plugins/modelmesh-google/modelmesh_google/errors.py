@@ -5,10 +5,20 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import orjson
-from modelmesh_core import Failure, FailureKind, HttpResponse, reset_seconds, retry_after_seconds
+from modelmesh_core import (
+    Failure,
+    FailureKind,
+    HttpResponse,
+    Json,
+    as_object,
+    as_objects,
+    as_text,
+    body_of,
+    reset_seconds,
+    retry_after_seconds,
+)
 
-from .shapes import Object, as_count, as_object, as_objects, as_text
+from .shapes import as_count
 
 _BY_STATUS_WORD = {
     "INVALID_ARGUMENT": FailureKind.INVALID_REQUEST,
@@ -76,18 +86,18 @@ _EXCERPT = 300
 
 def failure_of_response(response: HttpResponse) -> Failure:
     """What an HTTP response that is no success means. Its body is kept for the caller."""
-    body = _decoded(response)
+    body = body_of(response)
     error = error_in(body) or as_object(body)
     header = retry_after_seconds(response.headers, response.received_at)
     return _failure(error, body, response.status, header, _without_message(response))
 
 
-def failure_of_error(error: Object, body: Any) -> Failure:
+def failure_of_error(error: Json, body: Any) -> Failure:
     """What an error means that came within a stream, or with a success status in place of an answer."""
     return _failure(error, body, None, None, "Google reported an error without a text")
 
 
-def error_in(payload: Any) -> Object | None:
+def error_in(payload: Any) -> Json | None:
     """The error that a JSON value reports: in an object, or in the list that streams make of it."""
     for body in (as_object(payload), *as_objects(payload)):
         error = body.get("error")
@@ -98,7 +108,7 @@ def error_in(payload: Any) -> Object | None:
     return None
 
 
-def _failure(error: Object, body: Any, status: int | None, header: float | None, otherwise: str) -> Failure:
+def _failure(error: Json, body: Any, status: int | None, header: float | None, otherwise: str) -> Failure:
     message = as_text(error.get("message"))
     details = as_objects(error.get("details"))
     code = as_count(error.get("code"))
@@ -111,7 +121,7 @@ def _failure(error: Object, body: Any, status: int | None, header: float | None,
     return Failure(kind, message or otherwise, status=status, code=own, retry_after=wait, body=body)
 
 
-def _kind(error: Object, details: list[Object], message: str, status: int | None) -> FailureKind:
+def _kind(error: Json, details: list[Json], message: str, status: int | None) -> FailureKind:
     if any(_REASONS_OF_THE_ACCOUNT.fullmatch(as_text(detail.get("reason"))) for detail in details):
         return FailureKind.AUTHENTICATION
     kind = _BY_STATUS_WORD.get(as_text(error.get("status")))
@@ -132,7 +142,7 @@ def _kind(error: Object, details: list[Object], message: str, status: int | None
     return kind
 
 
-def _is_used_up(details: list[Object], message: str) -> bool:
+def _is_used_up(details: list[Json], message: str) -> bool:
     """Whether waiting a minute does not help: a quota of a day or a month, one of zero, or money."""
     violations = [violation for detail in details for violation in as_objects(detail.get("violations"))]
     for violation in violations:
@@ -142,7 +152,7 @@ def _is_used_up(details: list[Object], message: str) -> bool:
     return bool(_USED_UP.search(message)) or (not violations and bool(_LONG_QUOTA.search(message)))
 
 
-def _wait(kind: FailureKind, details: list[Object], message: str, header: float | None) -> float | None:
+def _wait(kind: FailureKind, details: list[Json], message: str, header: float | None) -> float | None:
     """Seconds to wait. What comes with a used-up quota is the rate limit's advice, some seconds, and of no use."""
     if kind not in _WAITS:
         return None
@@ -161,13 +171,6 @@ def _duration(value: Any) -> float | None:
         parts = as_object(value)
         return as_count(parts.get("seconds")) + as_count(parts.get("nanos")) / 1e9
     return reset_seconds(as_text(value), 0.0) if as_text(value) else None
-
-
-def _decoded(response: HttpResponse) -> Any:
-    try:
-        return orjson.loads(response.body)
-    except ValueError:
-        return response.body.decode("utf-8", "replace")
 
 
 def _without_message(response: HttpResponse) -> str:

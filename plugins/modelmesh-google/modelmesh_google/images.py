@@ -12,9 +12,14 @@ from modelmesh_core import (
     Headers,
     HttpRequest,
     HttpResponse,
+    Json,
     ProviderCall,
     Reply,
     Usage,
+    as_list,
+    as_object,
+    as_objects,
+    as_text,
     headroom_of,
     provider_error,
     usage_of,
@@ -24,7 +29,7 @@ from .endpoint import Endpoint
 from .errors import error_in, failure_of_error
 from .families import family_of
 from .media import from_bytes, from_url
-from .shapes import Object, as_count, as_list, as_object, as_objects, as_text, refuse
+from .shapes import as_count, refuse
 from .usage import usage_in
 
 _MOST = 10
@@ -35,7 +40,7 @@ _READ = frozenset({"model", "prompt", "n", "size", "quality", "response_format",
 
 @attrs.define
 class _Gathered:
-    data: list[Object] = attrs.field(factory=list[Object])
+    data: list[Json] = attrs.field(factory=list[Json])
     usage: Usage | None = None
     reasons: list[str] = attrs.field(factory=list[str])
     """Why images were withheld."""
@@ -83,7 +88,7 @@ def _drop_unknown(call: ProviderCall) -> None:
         call.drop("mask", "describe in the prompt what is to be changed")
 
 
-def _imagen_request(call: ProviderCall, count: int) -> Object:
+def _imagen_request(call: ProviderCall, count: int) -> Json:
     if call.body.get("image"):
         refuse("Imagen makes new images only: a Gemini image model edits them", "unsupported_parameter")
     return {
@@ -92,10 +97,10 @@ def _imagen_request(call: ProviderCall, count: int) -> Object:
     }
 
 
-def _gemini_request(call: ProviderCall) -> Object:
+def _gemini_request(call: ProviderCall) -> Json:
     given = call.body.get("image")
     images = [_image(one) for one in (as_list(given) or [given]) if one]
-    config: Object = {"responseModalities": ["TEXT", "IMAGE"]}
+    config: Json = {"responseModalities": ["TEXT", "IMAGE"]}
     size = _size(call, _GEMINI_RATIOS, "imageSize")
     if size.get("imageSize") and (family_of(call.upstream_model).generation or (3, 0)) < (3, 0):
         del size["imageSize"]
@@ -108,14 +113,14 @@ def _gemini_request(call: ProviderCall) -> Object:
     }
 
 
-def _image(given: Any) -> Object:
+def _image(given: Any) -> Json:
     if isinstance(given, (bytes, bytearray)):
         return from_bytes(bytes(given))
     url = as_text(given) or as_text(as_object(given).get("url")) or as_text(as_object(given).get("image_url"))
     return from_url(url, "image/png") if url else refuse("image: expected bytes or a URL", "invalid_image")
 
 
-def _size(call: ProviderCall, ratios: tuple[str, ...], field: str) -> Object:
+def _size(call: ProviderCall, ratios: tuple[str, ...], field: str) -> Json:
     """The proportions nearest to ``size`` (``1024x1536``), and the size in thousands of pixels if it is a large one."""
     given = as_text(call.body.get("size"))
     if not given or given == "auto":
@@ -137,7 +142,7 @@ def _size(call: ProviderCall, ratios: tuple[str, ...], field: str) -> Object:
     return {"aspectRatio": min(ratios, key=distance), **pixels}
 
 
-def _answer(found: _Gathered, response: HttpResponse) -> Object:
+def _answer(found: _Gathered, response: HttpResponse) -> Json:
     decoded: Any = response.json()
     error = error_in(decoded)
     if error is not None:

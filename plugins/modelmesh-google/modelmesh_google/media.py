@@ -7,7 +7,9 @@ import mimetypes
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from .shapes import Object, as_object, as_text, refuse
+from modelmesh_core import Json, as_object, as_text
+
+from .shapes import refuse
 
 _FILES = "https://generativelanguage.googleapis.com/v1beta/"
 _AUDIO = {"mp3": "audio/mp3", "mpeg": "audio/mp3", "pcm16": "audio/pcm", "m4a": "audio/m4a"}
@@ -32,7 +34,7 @@ _OWN = frozenset(
 _SIGNS = ((b"\x89PNG", "image/png"), (b"\xff\xd8\xff", "image/jpeg"), (b"GIF8", "image/gif"), (b"BM", "image/bmp"))
 
 
-def part_of(part: Any) -> Object:
+def part_of(part: Any) -> Json:
     """Google's part for one of a message's content parts.
 
     Raises ProviderError of kind INVALID_REQUEST for a part that Google has nothing like.
@@ -60,7 +62,7 @@ def part_of(part: Any) -> Object:
     )
 
 
-def from_url(url: str, guess: str = "") -> Object:
+def from_url(url: str, guess: str = "") -> Json:
     """The part for a ``data:`` URL, or for one that Google fetches. ``guess``: its media type, where nothing tells."""
     if url.startswith("data:"):
         head, comma, data = url[5:].partition(",")
@@ -75,7 +77,7 @@ def from_url(url: str, guess: str = "") -> Object:
     return _linked(url, _guessed(url) or ("" if _is_known_to_google(url) else guess))
 
 
-def from_bytes(data: bytes) -> Object:
+def from_bytes(data: bytes) -> Json:
     """The part for an image's bytes."""
     known = next((media_type for sign, media_type in _SIGNS if data.startswith(sign)), "")
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
@@ -83,12 +85,12 @@ def from_bytes(data: bytes) -> Object:
     return _inline(known or "image/png", base64.b64encode(data).decode())
 
 
-def data_url(blob: Object) -> str:
+def data_url(blob: Json) -> str:
     """The ``data:`` URL of an ``inlineData`` object."""
     return f"data:{as_text(blob.get('mimeType')) or 'image/png'};base64,{as_text(blob.get('data'))}"
 
 
-def _file(file: Object) -> Object:
+def _file(file: Json) -> Json:
     name = as_text(file.get("filename"))
     guess = _guessed(name) or "application/pdf"
     data, address = as_text(file.get("file_data")), as_text(file.get("file_url"))
@@ -103,11 +105,11 @@ def _file(file: Object) -> Object:
     return _linked(_FILES + identity if identity.startswith("files/") else identity, media_type)
 
 
-def _linked(url: str, media_type: str) -> Object:
+def _linked(url: str, media_type: str) -> Json:
     return {"fileData": {"mimeType": media_type, "fileUri": url} if media_type else {"fileUri": url}}
 
 
-def _inline(media_type: str, data: str) -> Object:
+def _inline(media_type: str, data: str) -> Json:
     return {"inlineData": {"mimeType": media_type, "data": data}}
 
 

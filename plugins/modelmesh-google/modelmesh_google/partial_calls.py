@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from .shapes import Object, as_object, as_objects, as_text
+from modelmesh_core import Json, as_object, as_objects, as_text
 
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d{1,4})\]|\['([^']*)'\]|\[\"([^\"]*)\"\]")
 _VALUES = ("stringValue", "numberValue", "boolValue")
@@ -16,10 +16,10 @@ class PartialCalls:
     """Puts the pieces of a call together."""
 
     def __init__(self) -> None:
-        self._open: Object | None = None
+        self._open: Json | None = None
         self._signature = ""
 
-    def read(self, call: Object, signature: str) -> tuple[Object, str] | None:
+    def read(self, call: Json, signature: str) -> tuple[Json, str] | None:
         """The whole call and its signature, once its last piece has come; a call that comes whole, as it is."""
         goes_on = call.get("willContinue") is True
         if self._open is None:
@@ -40,7 +40,7 @@ class PartialCalls:
         return whole, self._signature
 
 
-def _put(arguments: Object, piece: Object) -> None:
+def _put(arguments: Json, piece: Json) -> None:
     """Set what ``piece`` has a value for; text grows."""
     steps = _steps(as_text(piece.get("jsonPath")))
     if not 0 < len(steps) <= _DEEPEST:

@@ -4,26 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import NoReturn
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
 from modelmesh_core import (
     CatalogueModel,
     Clock,
     Constraints,
-    Failure,
-    FailureKind,
     Flow,
     HttpProvider,
     HttpRequest,
     HttpResponse,
+    Json,
     Operation,
     ProviderCall,
     ProviderSettings,
     Reply,
-    Secret,
     StreamDecoder,
     SystemClock,
-    provider_error,
+    as_object,
+    as_objects,
+    as_text,
+    checked_key,
+    checked_url,
+    own_headers,
+    redacted,
+    refused,
 )
 
 from .credentials import TokenSource, read_account
@@ -33,7 +38,7 @@ from .images import draw
 from .options import VertexOptions
 from .replies import GoogleStreamDecoder, decode_chat
 from .request import encode_chat
-from .shapes import Object, as_count, as_object, as_objects, as_text
+from .shapes import as_count
 from .speech import speak
 
 _MOST_PAGES = 40
@@ -69,11 +74,10 @@ class _GoogleProvider(HttpProvider):
     def __init__(self, settings: ProviderSettings, base_url: str) -> None:
         """Raises ValueError for a base URL that is not absolute, or a key that no header can carry."""
         self._name = settings.name
-        self._base_url = _checked_base_url(settings.name, base_url)
-        self._key = _checked_key(settings)
-        self._headers = {"content-type": "application/json"}
-        for name, value in settings.headers.items():
-            self._headers[name.lower()] = value.reveal() if isinstance(value, Secret) else value
+        place = f"providers.{settings.name}"
+        self._base_url = checked_url(base_url, f"{place}.base_url", "https://host.example/v1beta")
+        self._key = checked_key(settings.api_key, f"{place}.api_key")
+        self._headers = {"content-type": "application/json", **own_headers(settings)}
 
     def execute(self, call: ProviderCall) -> Flow:
         flow = _FLOWS.get(call.operation)
@@ -91,16 +95,13 @@ class _GoogleProvider(HttpProvider):
 
     def _hide(self, data: bytes, /) -> bytes:
         """``data`` without the account's secrets: some servers quote the key that they refuse."""
-        for secret in self._secrets():
-            if len(secret) > 3:
-                data = data.replace(secret.encode(), b"***")
-        return data
+        return redacted(data, *self._secrets())
 
     def _pages(
         self, endpoint: Endpoint, url: str, field: str, headers: Mapping[str, str]
-    ) -> Generator[HttpRequest, HttpResponse, list[Object]]:
+    ) -> Generator[HttpRequest, HttpResponse, list[Json]]:
         """Every row of a listing."""
-        rows: list[Object] = []
+        rows: list[Json] = []
         token = ""
         for _ in range(_MOST_PAGES):
             query = {"pageSize": "200", **({"pageToken": token} if token else {})}
@@ -135,7 +136,7 @@ class GeminiProvider(_GoogleProvider):
     def _address(self, model: str) -> str:
         return f"{self._base_url}/{_path(model if '/' in model else f'models/{model}')}"
 
-    def _listed(self, name: str, row: Object) -> CatalogueModel:
+    def _listed(self, name: str, row: Json) -> CatalogueModel:
         window, longest = as_count(row.get("inputTokenLimit")), as_count(row.get("outputTokenLimit"))
         return CatalogueModel(
             f"{self._name}.{name}",
@@ -214,29 +215,4 @@ def _path(name: str) -> str:
 
 
 def _refuse_operation(name: str, operation: Operation) -> NoReturn:
-    message = f"provider {name!r} (Google) cannot do {operation.value}"
-    raise provider_error(Failure(FailureKind.INVALID_REQUEST, message, status=400))
-
-
-def _checked_base_url(name: str, text: str) -> str:
-    place, expected = f"providers.{name}.base_url", "expected an absolute address such as https://host.example/v1beta"
-    text = text.strip().rstrip("/")
-    if not text:
-        raise ValueError(f"{place} is missing: {expected}")
-    try:
-        parts = urlsplit(text)
-        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a port that is no number, an unbalanced bracket
-        raise ValueError(f"{place}: {expected}, found one that cannot be parsed") from None
-    if "@" in parts.netloc:
-        raise ValueError(f"{place} must not hold a user or password: use api_key, or headers")
-    if not valid or parts.query or parts.fragment:
-        raise ValueError(f"{place}: {expected} without a query, found {text!r}")
-    return text
-
-
-def _checked_key(settings: ProviderSettings) -> str:
-    key = settings.api_key.reveal().strip() if settings.api_key else ""
-    if not (key.isascii() and key.isprintable()):
-        raise ValueError(f"providers.{settings.name}.api_key holds characters that no HTTP header can carry")
-    return key
+    raise refused(f"provider {name!r} (Google) cannot do {operation.value}")

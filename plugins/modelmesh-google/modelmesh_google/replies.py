@@ -11,11 +11,15 @@ from modelmesh_core import (
     Failure,
     FailureKind,
     HttpResponse,
+    Json,
     LimitReport,
     ProviderError,
     Reply,
     SSEDecoder,
     StreamEvent,
+    as_list,
+    as_object,
+    as_objects,
     fold_chunks,
     headroom_of,
     provider_error,
@@ -25,7 +29,6 @@ from modelmesh_core import (
 from .answer import AnswerReader
 from .endings import Ending
 from .errors import error_in, failure_of_error
-from .shapes import Object, as_list, as_object, as_objects
 
 _LARGEST = 64 * 1024 * 1024
 """Bytes that an answer may hold which comes in one piece in place of a stream."""
@@ -49,7 +52,7 @@ def _decoded_chat(response: HttpResponse, model: str) -> Reply:
     if error is not None:
         raise provider_error(failure_of_error(error, decoded))
     reader = AnswerReader(model, response.received_at)
-    chunks: list[Object] = []
+    chunks: list[Json] = []
     for payload in as_objects(decoded if isinstance(decoded, list) else [decoded]):
         chunks += reader.read(payload)
     if not reader.has_answer:
@@ -86,7 +89,7 @@ class GoogleStreamDecoder:
         self._size = 0
         self._failed = False
         self._hide = hide
-        self._last: Object = {}
+        self._last: Json = {}
 
     def feed(self, data: bytes) -> list[StreamEvent]:
         """Events completed by ``data``. Raises ProviderError for an event of unbounded size."""
@@ -137,7 +140,7 @@ class GoogleStreamDecoder:
                     self.skipped += 1
         return events
 
-    def _read(self, payload: Object) -> Iterable[StreamEvent]:
+    def _read(self, payload: Json) -> Iterable[StreamEvent]:
         error = error_in(payload)
         if error is not None:
             self._failed = True
@@ -148,7 +151,7 @@ class GoogleStreamDecoder:
         return [_event(chunk) for chunk in self._reader.read(payload)]
 
 
-def _event(chunk: Object) -> StreamEvent:
+def _event(chunk: Json) -> StreamEvent:
     deltas = [choice["delta"] for choice in chunk["choices"]]
     opens = all(delta.keys() <= {"role"} for delta in deltas) and not any("logprobs" in c for c in chunk["choices"])
     return StreamEvent(EventKind.OPENING if opens else EventKind.CONTENT, chunk)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import orjson
-from modelmesh_core import Failure, FailureKind, ProviderCall, provider_error
+from modelmesh_core import Json, ProviderCall, as_list, as_object, as_text
 
 from .contents import encode_messages
 from .families import Family, family_of
 from .schema import compile_schema, json_schema
-from .shapes import Object, as_list, as_object, as_text, refuse
+from .shapes import refuse
 from .thinking import thinking_config
 from .tools import encode_tools
 
@@ -64,7 +63,7 @@ _NO_MATTER = frozenset(
 _OWN_NAMES = {"cached_content": "cachedContent", "safety_settings": "safetySettings"}
 
 
-def encode_chat(call: ProviderCall) -> Object:
+def encode_chat(call: ProviderCall) -> Json:
     """The body for ``generateContent`` and ``streamGenerateContent``.
 
     Raises ProviderError of kind INVALID_REQUEST for what Google cannot be told.
@@ -87,18 +86,9 @@ def encode_chat(call: ProviderCall) -> Object:
     return request
 
 
-def dump(body: Object) -> bytes:
-    """``body`` as JSON. Raises ProviderError of kind INVALID_REQUEST for what JSON cannot hold."""
-    try:
-        return orjson.dumps(body)
-    except (TypeError, RecursionError) as error:
-        message = f"the request body cannot be written as JSON: {error}"
-        raise provider_error(Failure(FailureKind.INVALID_REQUEST, message, status=400)) from error
-
-
-def _generation_config(call: ProviderCall, family: Family) -> Object:
+def _generation_config(call: ProviderCall, family: Family) -> Json:
     body = call.body
-    config: Object = {theirs: body[ours] for ours, theirs in _RENAMED.items() if body.get(ours) is not None}
+    config: Json = {theirs: body[ours] for ours, theirs in _RENAMED.items() if body.get(ours) is not None}
     for penalty in ("presencePenalty", "frequencyPenalty"):
         if config.get(penalty) == 0:  # the default, which some models refuse to be told
             del config[penalty]
@@ -122,12 +112,12 @@ def _generation_config(call: ProviderCall, family: Family) -> Object:
     return config
 
 
-def _format(body: Object, family: Family) -> Object:
+def _format(body: Json, family: Family) -> Json:
     wanted = as_object(body.get("response_format"))
     kind = wanted.get("type")
     if kind not in ("json_object", "json_schema"):
         return {}
-    result: Object = {"responseMimeType": "application/json"}
+    result: Json = {"responseMimeType": "application/json"}
     schema = as_object(wanted.get("json_schema")).get("schema")
     if kind == "json_schema" and isinstance(schema, dict):
         compiled = compile_schema(schema, ordered=True)
@@ -138,7 +128,7 @@ def _format(body: Object, family: Family) -> Object:
     return result
 
 
-def _modalities(call: ProviderCall) -> Object:
+def _modalities(call: ProviderCall) -> Json:
     wanted = [as_text(name).upper() for name in as_list(call.body.get("modalities"))]
     if not wanted or wanted == ["TEXT"]:
         return {}
@@ -148,7 +138,7 @@ def _modalities(call: ProviderCall) -> Object:
     return {"responseModalities": ["AUDIO"], **({"speechConfig": voice} if voice else {})}
 
 
-def voice_of(call: ProviderCall, voice: Any, parameter: str = "audio") -> Object:
+def voice_of(call: ProviderCall, voice: Any, parameter: str = "audio") -> Json:
     """The ``speechConfig`` for a voice of Google's; empty for none, or one that only OpenAI has."""
     name = as_text(voice)
     if name.lower() in _VOICES_OF_OPENAI:
@@ -162,7 +152,7 @@ _VOICES_OF_OPENAI = frozenset(
 )
 
 
-def _own_words(body: Object) -> Object:
+def _own_words(body: Json) -> Json:
     """Fields of Google's own request that the caller gives under ``google`` (or ``extra_body.google``)."""
     given = {**as_object(as_object(body.get("extra_body")).get("google")), **as_object(body.get("google"))}
     own = {_OWN_NAMES.get(name, name): value for name, value in given.items() if name != "thinking_config"}
@@ -178,7 +168,7 @@ def _camel(name: str) -> str:
     return head + "".join(word.capitalize() for word in rest)
 
 
-def _merge(into: Object, new: Object) -> None:
+def _merge(into: Json, new: Json) -> None:
     for key, value in new.items():
         if isinstance(value, dict) and isinstance(into.get(key), dict):
             _merge(into[key], as_object(value))

@@ -13,8 +13,9 @@ from typing import Any
 from urllib.parse import unquote
 
 import attrs
+from modelmesh_core import Json, as_list, as_object, as_objects, as_text
 
-from .shapes import Object, as_list, as_object, as_objects, as_text, refuse
+from .shapes import refuse
 
 _DEEPEST = 60
 _MOST_NODES = 4000
@@ -45,7 +46,7 @@ _HINTS = (
 class Compiled:
     """A schema in the OpenAPI subset."""
 
-    schema: Object
+    schema: Json
     fits: bool
     """Whether it says all that ``parametersJsonSchema`` could say."""
 
@@ -60,7 +61,7 @@ def compile_schema(schema: Any, *, ordered: bool = False) -> Compiled:
     return Compiled(compiled, compiler.fits)
 
 
-def json_schema(schema: Any) -> Object:
+def json_schema(schema: Any) -> Json:
     """``schema`` for the fields that take JSON Schema: in the keywords they know, with nothing beside a reference.
 
     Raises ProviderError of kind INVALID_REQUEST for one that nests too deeply.
@@ -75,7 +76,7 @@ class _Compiler:
         self._ordered = ordered
         self._nodes = 0
 
-    def compile(self, given: Any, depth: int, seen: frozenset[str]) -> Object:
+    def compile(self, given: Any, depth: int, seen: frozenset[str]) -> Json:
         """The node ``given``, found ``depth`` levels down and by way of the references ``seen``."""
         self._nodes += 1
         _check_depth(depth)
@@ -90,7 +91,7 @@ class _Compiler:
             return self._union(node, [{"type": name} for name in types], nullable, depth, seen)
         return self._single(node, types[0] if types else _hinted(node), nullable, depth, seen)
 
-    def _resolved(self, given: Any, seen: frozenset[str]) -> tuple[Object, frozenset[str], bool]:
+    def _resolved(self, given: Any, seen: frozenset[str]) -> tuple[Json, frozenset[str], bool]:
         """The node with its references and ``allOf`` put in, the references on the way, and whether they go round."""
         node = as_object(given)
         for _ in range(_DEEPEST):
@@ -107,7 +108,7 @@ class _Compiler:
             node = _merged([*parts, rest])
         return node, seen, True
 
-    def _union(self, node: Object, branches: list[Object], nullable: bool, depth: int, seen: frozenset[str]) -> Object:
+    def _union(self, node: Json, branches: list[Json], nullable: bool, depth: int, seen: frozenset[str]) -> Json:
         shared = {key: value for key, value in node.items() if key not in ("anyOf", "oneOf", "type", "title")}
         own = {"type": node["type"]} if isinstance(node.get("type"), str) else {}
         real = [branch for branch in branches if branch.get("type") != "null"]
@@ -120,10 +121,10 @@ class _Compiler:
             return self._unfit({"type": "STRING", "nullable": True, **_described(node)})
         return compiled[0] if len(compiled) == 1 else {"anyOf": compiled}
 
-    def _single(self, node: Object, kind: str, nullable: bool, depth: int, seen: frozenset[str]) -> Object:
+    def _single(self, node: Json, kind: str, nullable: bool, depth: int, seen: frozenset[str]) -> Json:
         if not kind:  # a value of any type
             self.fits, kind = False, "string"
-        result: Object = {"type": kind.upper()}
+        result: Json = {"type": kind.upper()}
         if nullable:
             result["nullable"] = True
         result.update(_described(node))
@@ -140,7 +141,7 @@ class _Compiler:
             self._add_properties(result, node, depth, seen)
         return result
 
-    def _add_enum(self, result: Object, node: Object, kind: str) -> None:
+    def _add_enum(self, result: Json, node: Json, kind: str) -> None:
         values = [value for value in _enumerated(node) if value is not None]
         if not values:
             return
@@ -150,7 +151,7 @@ class _Compiler:
             self.fits = False
             _append(result, "one of: " + ", ".join(repr(value) for value in values[:50]))
 
-    def _add_items(self, result: Object, node: Object, depth: int, seen: frozenset[str]) -> None:
+    def _add_items(self, result: Json, node: Json, depth: int, seen: frozenset[str]) -> None:
         first = as_list(node.get("prefixItems")) or as_list(node.get("items"))
         if first:
             self.fits = False
@@ -159,7 +160,7 @@ class _Compiler:
         else:
             result["items"] = self.compile(node.get("items"), depth + 1, seen)
 
-    def _add_properties(self, result: Object, node: Object, depth: int, seen: frozenset[str]) -> None:
+    def _add_properties(self, result: Json, node: Json, depth: int, seen: frozenset[str]) -> None:
         properties = as_object(node.get("properties"))
         if not properties or as_object(node.get("additionalProperties")):
             self.fits = False
@@ -172,12 +173,12 @@ class _Compiler:
         if self._ordered and len(properties) > 1:
             result["propertyOrdering"] = list(properties)
 
-    def _unfit(self, schema: Object) -> Object:
+    def _unfit(self, schema: Json) -> Json:
         self.fits = False
         return schema
 
 
-def _types_of(node: Object) -> tuple[list[str], bool]:
+def _types_of(node: Json) -> tuple[list[str], bool]:
     """The types that a node states, without null, and whether null is among them."""
     stated = node.get("type")
     names = [as_text(name).lower() for name in (as_list(stated) or [stated])]
@@ -186,11 +187,11 @@ def _types_of(node: Object) -> tuple[list[str], bool]:
     return known, nullable
 
 
-def _enumerated(node: Object) -> list[Any]:
+def _enumerated(node: Json) -> list[Any]:
     return [node["const"]] if "const" in node else as_list(node.get("enum"))
 
 
-def _hinted(node: Object) -> str:
+def _hinted(node: Json) -> str:
     values = [value for value in _enumerated(node) if value is not None]
     if values:
         kinds = {"string" if isinstance(v, str) else "boolean" if isinstance(v, bool) else "number" for v in values}
@@ -198,7 +199,7 @@ def _hinted(node: Object) -> str:
     return next((kind for kind, keywords in _HINTS if any(keyword in node for keyword in keywords)), "")
 
 
-def _pointed(root: Any, reference: str) -> Object:
+def _pointed(root: Any, reference: str) -> Json:
     """What a reference within the document points at; an empty schema if nothing is there."""
     target = root
     if not reference.startswith("#"):
@@ -214,9 +215,9 @@ def _indexes(items: list[Any]) -> set[str]:
     return {str(index) for index in range(len(items))}
 
 
-def _merged(parts: list[Object]) -> Object:
+def _merged(parts: list[Json]) -> Json:
     """Schemas that all hold, as one. Where two state the same keyword, the later wins."""
-    result: Object = {}
+    result: Json = {}
     for part in parts:
         for key, value in part.items():
             if key == "properties":
@@ -231,17 +232,17 @@ def _merged(parts: list[Object]) -> Object:
     return result
 
 
-def _described(node: Mapping[str, Any]) -> Object:
+def _described(node: Mapping[str, Any]) -> Json:
     text = as_text(node.get("description"))
     return {"description": text} if text else {}
 
 
-def _append(result: Object, remark: str) -> None:
+def _append(result: Json, remark: str) -> None:
     text = as_text(result.get("description"))
     result["description"] = f"{text} ({remark})" if text else remark
 
 
-def _add_format(result: Object, node: Object, kind: str) -> None:
+def _add_format(result: Json, node: Json, kind: str) -> None:
     name = as_text(node.get("format"))
     if name in _FORMATS.get(kind, ()):
         result["format"] = name
@@ -249,7 +250,7 @@ def _add_format(result: Object, node: Object, kind: str) -> None:
         _append(result, f"format: {name}")
 
 
-def _add_exclusive_bounds(result: Object, node: Object, kind: str) -> None:
+def _add_exclusive_bounds(result: Json, node: Json, kind: str) -> None:
     """The subset has inclusive bounds only: exact for whole numbers, the nearest for others."""
     for keyword, bound, step in (("exclusiveMinimum", "minimum", 1), ("exclusiveMaximum", "maximum", -1)):
         value: Any = node.get(keyword)
@@ -271,14 +272,14 @@ _NODES = frozenset({"items", "additionalProperties", "not", "if", "then", "else"
 _LISTS = frozenset({"anyOf", "oneOf", "allOf", "prefixItems"})
 
 
-def _plain(given: Any, depth: int) -> Object:
+def _plain(given: Any, depth: int) -> Json:
     _check_depth(depth)
     node = as_object(given)
     reference = as_text(node.get("$ref"))
     if reference:
         moved = reference.replace("#/definitions/", "#/$defs/")
         node = {**{key: value for key, value in node.items() if key in ("$defs", "definitions")}, "$ref": moved}
-    result: Object = {}
+    result: Json = {}
     for key, value in node.items():
         if key in _MAPS and isinstance(value, dict):
             named = "$defs" if key == "definitions" else key

@@ -15,9 +15,13 @@ from modelmesh_core import (
     FailureKind,
     HttpRequest,
     HttpResponse,
+    Json,
     ProviderCall,
     Reply,
     Usage,
+    as_object,
+    as_objects,
+    as_text,
     headroom_of,
     provider_error,
     usage_of,
@@ -26,7 +30,7 @@ from modelmesh_core import (
 from .endpoint import Endpoint
 from .errors import error_in, failure_of_error
 from .request import voice_of
-from .shapes import Object, as_object, as_objects, as_text, refuse
+from .shapes import refuse
 from .usage import usage_in
 
 _DEFAULT_VOICE = "Kore"
@@ -68,7 +72,7 @@ def as_wave(sound: bytes, media_type: str) -> bytes:
     )
 
 
-def _request(call: ProviderCall) -> Object:
+def _request(call: ProviderCall) -> Json:
     body = call.body
     text = body.get("input")
     if not isinstance(text, str) or not text:
@@ -91,7 +95,7 @@ def _request(call: ProviderCall) -> Object:
     }
 
 
-def _sound(response: HttpResponse, body: Object) -> tuple[bytes, str]:
+def _sound(response: HttpResponse, body: Json) -> tuple[bytes, str]:
     candidates = as_objects(body.get("candidates"))
     parts = [part for one in candidates[:1] for part in as_objects(as_object(one.get("content")).get("parts"))]
     blobs = [blob for part in parts if (blob := as_object(part.get("inlineData"))) and as_text(blob.get("data"))]
@@ -105,7 +109,7 @@ def _sound(response: HttpResponse, body: Object) -> tuple[bytes, str]:
     return sound, as_text(blobs[0].get("mimeType")) or "audio/L16"
 
 
-def _no_sound(response: HttpResponse, body: Object, candidates: list[Object]) -> Failure:
+def _no_sound(response: HttpResponse, body: Json, candidates: list[Json]) -> Failure:
     reason = as_object(body.get("promptFeedback")).get("blockReason")
     ending = as_text(candidates[0].get("finishReason")) if candidates else ""
     if reason or ending in ("SAFETY", "PROHIBITED_CONTENT", "BLOCKLIST", "SPII", "RECITATION"):

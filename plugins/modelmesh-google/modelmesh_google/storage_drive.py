@@ -19,22 +19,23 @@ from typing import Any, TypeVar
 
 import attrs
 from modelmesh_core import (
+    EMPTY_DOCUMENT,
     Clock,
     ConnectorError,
+    DocumentStorage,
     Duration,
     HttpStoreOptions,
     Secret,
     StorageConnector,
     StorageError,
+    StoreClient,
     StoredInfo,
     SystemClock,
     hookimpl,
 )
 
-from .document_storage import EMPTY, DocumentStorage
 from .drive_account import DriveAccount
 from .drive_files import DriveFiles
-from .store_client import StoreClient
 
 R = TypeVar("R")
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,40}")
@@ -230,8 +231,8 @@ class DriveStorage(DocumentStorage):
                     continue
                 is_mine = True
             if await self._files.content(root, "be opened") is None:
-                await self._files.create(root, _INDEX, EMPTY, "be opened")
-            if is_mine and await self._files.replace_if(root, EMPTY, _WRONG, "be opened"):
+                await self._files.create(root, _INDEX, EMPTY_DOCUMENT, "be opened")
+            if is_mine and await self._files.replace_if(root, EMPTY_DOCUMENT, _WRONG, "be opened"):
                 raise self._unconditional()
             return root
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from modelmesh_core import ProviderCall
+from modelmesh_core import Json, ProviderCall, as_object, as_text
 
 from .families import Family
-from .shapes import Object, as_count, as_object, as_text
+from .shapes import as_count
 
 _BUDGETS = {"minimal": 1024, "low": 1024, "medium": 8192, "high": 24576, "xhigh": 24576, "max": 24576}
 """What Google's own OpenAI endpoint makes of the efforts."""
@@ -13,7 +13,7 @@ _LEAST_BUDGET_OF_PRO = 128
 _DYNAMIC = -1
 
 
-def thinking_config(call: ProviderCall, family: Family) -> Object:
+def thinking_config(call: ProviderCall, family: Family) -> Json:
     """The ``thinkingConfig`` that the caller asks for; empty if the caller asks for nothing."""
     thinking = as_object(call.body.get("thinking"))
     effort = as_text(call.body.get("reasoning_effort")).lower()
@@ -34,7 +34,7 @@ def thinking_config(call: ProviderCall, family: Family) -> Object:
     return {"includeThoughts": True, "thinkingBudget": budget or _BUDGETS.get(effort, _DYNAMIC)}
 
 
-def _least(call: ProviderCall, family: Family, parameter: str) -> Object:
+def _least(call: ProviderCall, family: Family, parameter: str) -> Json:
     if family.always_thinks:
         call.drop(parameter, "the model always thinks; it is asked to think as little as it can")
     if family.is_at_least_3:

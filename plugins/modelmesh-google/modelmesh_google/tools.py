@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from modelmesh_core import ProviderCall
+from modelmesh_core import Json, ProviderCall, as_object, as_objects, as_text
 
 from .families import Family
 from .schema import compile_schema, json_schema
-from .shapes import Object, as_object, as_objects, as_text, refuse
+from .shapes import refuse
 
 _OWN = {
     "google_search": "googleSearch",
@@ -26,7 +26,7 @@ _SAME_NAME = frozenset(_OWN.values())
 _MODES = {"none": "NONE", "auto": "AUTO", "required": "ANY", "any": "ANY"}
 
 
-def encode_tools(call: ProviderCall, family: Family) -> Object:
+def encode_tools(call: ProviderCall, family: Family) -> Json:
     """The ``tools`` and ``toolConfig`` of a request; empty where the caller names none.
 
     Raises ProviderError of kind INVALID_REQUEST for a tool that only another vendor runs.
@@ -42,7 +42,7 @@ def encode_tools(call: ProviderCall, family: Family) -> Object:
     tools = [*([{"functionDeclarations": functions}] if functions else []), *own]
     if not tools:
         return {}
-    config: Object = {}
+    config: Json = {}
     choice = _choice(body.get("tool_choice")) if functions else {}
     if choice:
         config["functionCallingConfig"] = choice
@@ -53,9 +53,9 @@ def encode_tools(call: ProviderCall, family: Family) -> Object:
     return {"tools": tools, **({"toolConfig": config} if config else {})}
 
 
-def _function(tool: Object, family: Family) -> Object:
+def _function(tool: Json, family: Family) -> Json:
     function = as_object(tool.get("function"))
-    declared: Object = {"name": as_text(function.get("name"))}
+    declared: Json = {"name": as_text(function.get("name"))}
     if as_text(function.get("description")):
         declared["description"] = function["description"]
     parameters = function.get("parameters")
@@ -77,7 +77,7 @@ def _takes_anything(parameters: Any) -> bool:
     return not (says_nothing and schema.keys() <= quiet)
 
 
-def _own_tool(tool: Object) -> Object:
+def _own_tool(tool: Json) -> Json:
     kind = as_text(tool.get("type"))
     if kind in ("web_search", "web_search_preview"):  # OpenAI's words for it, with settings that Google's lacks
         return {"googleSearch": {}}
@@ -91,7 +91,7 @@ def _own_tool(tool: Object) -> Object:
     return refuse(f"Google does not run a tool of type {kind[:60]!r}", "unsupported_tool")
 
 
-def _choice(choice: Any) -> Object:
+def _choice(choice: Any) -> Json:
     """The ``functionCallingConfig`` for ``tool_choice``; empty where the model may do as it likes."""
     if isinstance(choice, str):
         mode = _MODES.get(choice)

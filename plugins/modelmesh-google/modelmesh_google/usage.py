@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from .shapes import Object, as_count, as_object, as_objects
+from modelmesh_core import Json, as_object, as_objects
+
+from .shapes import as_count
 
 _AUDIO = ("AUDIO", 4)
 """The modality's name, and its number where enums come as numbers."""
 
 
-def usage_in(metadata: Any) -> Object | None:
+def usage_in(metadata: Any) -> Json | None:
     """``usage`` as the agreement has it; None where Google reported no count.
 
     Google counts thoughts and the tokens of its own tools beside the prompt and the answer. What only the total

@@ -1,16 +1,16 @@
 """Providers to drive by hand, and the recorded exchanges with Google."""
 
-import base64
 import json
-from pathlib import Path
+from functools import partial
 
-import orjson
 import pytest
+from connectors import Recording, play, recorded_rows, response
 from modelmesh_core import Headers, HttpResponse, Operation, ProviderCall, ProviderSettings, Secret
 from modelmesh_google.options import VertexOptions
 from modelmesh_google.provider import GeminiProvider, VertexProvider
 
-RECORDINGS = Path(__file__).parents[4] / "shared" / "recordings"
+__all__ = ["play"]
+
 BASE = "https://generativelanguage.googleapis.com/v1beta"
 KEY = "AIzaSyTestTestTestTest"
 
@@ -27,29 +27,8 @@ def vertex():
 
 
 @pytest.fixture
-def play():
-    """Drives a flow: sends it the given responses, gives back the requests it made and what it returned."""
-
-    def play(flow, *responses):
-        requests = []
-        try:
-            requests.append(next(flow))
-            for response in responses:
-                requests.append(flow.send(response))
-        except StopIteration as stop:
-            return requests, stop.value
-        raise AssertionError(f"the flow wants more than {len(responses)} responses: {requests[-1]}")
-
-    return play
-
-
-@pytest.fixture
 def answer():
-    def answer(body, status=200, media_type="application/json; charset=UTF-8", **headers):
-        named = [("content-type", media_type), *((name.replace("_", "-"), value) for name, value in headers.items())]
-        return HttpResponse(status, Headers(named), body if isinstance(body, bytes) else orjson.dumps(body), 1e9)
-
-    return answer
+    return partial(response, media_type="application/json; charset=UTF-8", now=1e9)
 
 
 @pytest.fixture
@@ -75,25 +54,16 @@ def sent(gemini, play, answer, chat):
     return sent
 
 
-class Recording:
+class GoogleRecording(Recording):
     """One recorded exchange. Bodies of foreign test suites stand without a request, a status and headers."""
 
-    def __init__(self, line):
-        self.data = json.loads(line)
-        self.id, self.kind, self.stream = (self.data[key] for key in ("id", "kind", "stream"))
-        self.request = self.data.get("request") or {}
-        self.url = self.request.get("url") or ""
-        response = self.data["response"]
-        self.status = response.get("status") or 200
-        named = [(name, str(value)) for name, value in (response.get("headers") or {}).items()]
-        if not named:
-            named = [("content-type", "text/event-stream" if self.stream else "application/json")]
-        self.headers = Headers(named)
-        own, text = response.get("body_base64"), response.get("body")
-        self.body = (
-            base64.b64decode(own) if own else text.encode() if isinstance(text, str) else json.dumps(text).encode()
-        )
-        if self.data["format"] == "vercel-chunks":  # the payloads alone, a line each
+    def __init__(self, row):
+        super().__init__(row)
+        self.data = row
+        self.request = row.get("request") or {}
+        if not self.headers:
+            self.headers = Headers([("content-type", "text/event-stream" if self.stream else "application/json")])
+        if row["format"] == "vercel-chunks":  # the payloads alone, a line each
             self.body = b"".join(b"data: " + line + b"\r\n\r\n" for line in self.body.split(b"\n") if line)
 
     @property
@@ -116,13 +86,7 @@ class Recording:
 
 @pytest.fixture(scope="session")
 def recordings():
-    if not RECORDINGS.is_dir():
-        pytest.skip("needs the recorded exchanges in ../shared/recordings, which are not here")
-    found = []
-    for name in ("gemini", "vertex"):
-        with (RECORDINGS / f"{name}.jsonl").open(encoding="utf-8") as lines:
-            found += [Recording(line) for line in lines]
-    return found
+    return [GoogleRecording(row) for name in ("gemini", "vertex") for row in recorded_rows(name)]
 
 
 @pytest.fixture(scope="session")

@@ -4,27 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ssl
 from collections.abc import Callable, Iterable
 from email.utils import parsedate_to_datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from modelmesh_core import (
-    Clock,
-    Headers,
-    HttpRequest,
-    HttpResponse,
-    HttpStoreOptions,
-    Secret,
-    StorageError,
-    retry_after_seconds,
-)
+from ..errors import StorageError
+from ..values import Clock, Secret
+from ..wire.http import Headers, HttpRequest, HttpResponse, retry_after_seconds
+from .http_secret_store import HttpStoreOptions, http_client
 
 if TYPE_CHECKING:
     import httpx
 
-PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
+PASSING_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
+_REACH = "Check its address, the network, and ca_file if its certificate is not a public one."
 _TRIES = 3
 _FIRST_PAUSE = 0.1
 _LONGEST_REASON = 300
@@ -64,7 +57,7 @@ class StoreClient:
         what: str,
         *,
         tries: int = _TRIES,
-        passing: Callable[[HttpResponse], bool] = lambda response: response.status in PASSING,
+        passing: Callable[[HttpResponse], bool] = lambda response: response.status in PASSING_STATUSES,
     ) -> HttpResponse:
         """The response, be it an error, within ``timeout``; what is ``passing`` is asked again while tries are left.
 
@@ -108,7 +101,7 @@ class StoreClient:
         import httpx
 
         if self._client is None:
-            self._client = self._open()
+            self._client = http_client(self._options, self.place, StorageError)
         try:
             came = await self._client.request(
                 request.method, request.url, headers=dict(request.headers), content=request.body
@@ -129,21 +122,3 @@ class StoreClient:
             behind = parsedate_to_datetime(response.headers.get("date") or "").timestamp() - self._clock.now()
             self._behind = behind if abs(behind) > _TOLERATED else 0.0
             self._measured_at = self._clock.monotonic()
-
-    def _open(self) -> httpx.AsyncClient:
-        import httpx
-
-        options = self._options
-        trust: ssl.SSLContext | bool = options.verify_tls
-        if options.verify_tls and options.ca_file is not None:
-            try:
-                trust = ssl.create_default_context(cafile=str(Path(options.ca_file).expanduser()))
-            except OSError as error:
-                raise StorageError(
-                    f"{self.place}: ca_file cannot be used: {error.strerror or type(error).__name__}.",
-                    hint="Name a readable file of certificates in PEM form.",
-                ) from None
-        return httpx.AsyncClient(verify=trust, timeout=options.timeout, follow_redirects=False)
-
-
-_REACH = "Check its address, the network, and ca_file if its certificate is not a public one."

@@ -17,7 +17,11 @@ from random import Random
 from typing import Any, TypeVar
 
 import attrs
-from modelmesh_core import Clock, LedgerAnswer, LedgerBatch, LedgerBook, Storage, StorageError
+
+from ..errors import StorageError
+from ..values import Clock
+from .ledger import LedgerAnswer, LedgerBatch, LedgerBook
+from .storage import Storage
 
 R = TypeVar("R")
 Content = dict[str, Any]
@@ -269,5 +273,5 @@ def _dumped(value: Any) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode()
 
 
-EMPTY = _Document({}, {}).written()
+EMPTY_DOCUMENT = _Document({}, {}).written()
 """A document in which nothing stands."""
