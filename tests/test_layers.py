@@ -30,11 +30,12 @@ FLOORS = [
     ["engine", "background"],
     ["listing", "sharing", "services"],
     ["mesh"],
-    ["openai_dialect", "dialects"],
+    ["openai_dialect", "vendor", "dialects"],
     ["client", "gateway", "cli"],
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 FLOOR["openai_dialect"] = FLOOR["interfaces"] + 0.5
+FLOOR["vendor"] = FLOOR["interfaces"] + 0.6
 FLOOR["dialects"] = FLOOR["interfaces"] + 0.7
 WAYS_IN = {"client", "gateway", "cli"}
 

@@ -194,6 +194,8 @@ def endpoints() -> str:
     """The endpoints of the gateway: which it serves, and which it knows and does not serve."""
     served = {path.rstrip("/") for _, path in ROUTES}
     missing = [path for path in ENDPOINTS if path not in served]
+    if not missing:
+        return "What is switched off is answered with 404 and the code `endpoint_not_served`."
     return f"It answers 404 with the code `endpoint_not_served` for {', '.join(f'`{path}`' for path in missing)}."
 
 
@@ -206,7 +208,7 @@ def planned() -> str:
         missing = [f"`{own}`" for own in ids if (kind, own) not in there]
         if missing:
             lines.append(f"| {kind} | {', '.join(missing)} |")
-    return "\n".join(lines)
+    return "\n".join(lines) if len(lines) > 2 else "None: all that were planned are there."
 
 
 PARTS: Mapping[str, Callable[[], str]] = {

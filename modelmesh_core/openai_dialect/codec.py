@@ -54,15 +54,14 @@ def decode_chat(response: HttpResponse, reading: Reading = PLAIN) -> Reply:
     choice = as_object(as_list(body["choices"])[0])
     if choice.get("finish_reason") == "error":
         raise provider_error(failure_of_error(as_object(choice.get("error")), decoded, reading.codes))
-    return _reply(response, reading, decoded, body, as_text(choice.get("finish_reason")))
+    return _reply(response, reading, decoded, body, as_text(choice.get("finish_reason")) or None)
 
 
 def decode_completion(call: ProviderCall, response: HttpResponse, reading: Reading) -> Reply:
     """A text completion. Raises ProviderError for an error in its place, or a body without choices."""
     decoded, body = _answer(response, "choices", reading)
-    return _reply(
-        response, reading, decoded, body, as_text(as_object(as_list(body["choices"])[0]).get("finish_reason"))
-    )
+    choice = as_object(as_list(body["choices"])[0])
+    return _reply(response, reading, decoded, body, as_text(choice.get("finish_reason")) or None)
 
 
 def decode_embeddings(call: ProviderCall, response: HttpResponse, reading: Reading) -> Reply:

@@ -12,7 +12,7 @@ import orjson
 
 from ..errors import Failure, FailureKind
 from ..wire.http import HttpResponse, retry_after_seconds
-from ..wire.shapes import as_object, as_text
+from ..wire.shapes import as_object, as_text, body_of
 from .limits import advised_wait, exhausted_wait, headroom_of
 
 _BY_CODE: dict[str, FailureKind] = {
@@ -82,7 +82,7 @@ def failure_of_response(response: HttpResponse, codes: Mapping[str, FailureKind]
 
     ``codes`` are the vendor's own, in lower case; they win over everything else.
     """
-    body = _decoded(response)
+    body = body_of(response)
     described = error_object(body) or as_object(body)
     failure = _failure(described, body, response.status, codes)
     if failure.message == "":
@@ -168,13 +168,6 @@ def _status_within(error: dict[str, Any]) -> int | None:
     code = error.get("code")
     number = int(code) if isinstance(code, str) and code.isascii() and code.isdigit() else code
     return number if isinstance(number, int) and 400 <= number <= 599 else None
-
-
-def _decoded(response: HttpResponse) -> Any:
-    try:
-        return orjson.loads(response.body)
-    except ValueError:
-        return response.body.decode("utf-8", "replace")
 
 
 def _without_message(response: HttpResponse) -> str:

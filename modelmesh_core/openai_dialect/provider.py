@@ -6,12 +6,12 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 from typing import Any
-from urllib.parse import urlsplit
 
 import attrs
 
 from ..catalogue.definitions import Constraints
 from ..errors import Failure, FailureKind, ProviderError, provider_error
+from ..interfaces.account import checked_key, checked_url, own_headers, redacted
 from ..interfaces.provider import (
     CatalogueModel,
     Flow,
@@ -21,7 +21,6 @@ from ..interfaces.provider import (
     ResourceRequest,
     StreamDecoder,
 )
-from ..values import Secret
 from ..wire.http import HttpRequest, HttpResponse
 from ..wire.messages import Body, Dialect, Headroom, Operation, Reply
 from ..wire.shapes import as_count, as_list, as_object, as_text
@@ -35,8 +34,6 @@ from .resources import RESOURCES, decode_resource, resource_request
 from .stream import OpenAIStreamDecoder, WholeReplyDecoder, chat_events
 from .typed_stream import SoundStreamDecoder, TypedStreamDecoder, events_of
 
-SHORTEST_KEY = 6
-"""Characters. Shorter ones, as local servers take them, are no secrets and would be found inside ordinary words."""
 _COMPLETIONS = (Operation.CHAT, Operation.TEXT_COMPLETION)
 _CONTEXT_KEYS = ("context_length", "context_window", "max_model_len", "max_context_length")
 
@@ -67,10 +64,9 @@ class OpenAICompatible(HttpProvider):
     def __init__(self, settings: ProviderSettings) -> None:
         """Raises ValueError for a base URL that is missing or not absolute, or a key that no header can carry."""
         self.name = settings.name
-        self.base_url = _checked_base_url(settings)
-        self._key = _checked_key(settings)
-        own = {name.lower(): _text(value) for name, value in settings.headers.items()}
-        self.headers = {**(self.key_header(self._key) if self._key else {}), **own}
+        self.base_url = checked_url(settings.base_url, f"providers.{settings.name}.base_url")
+        self._key = checked_key(settings.api_key, f"providers.{settings.name}.api_key")
+        self.headers = {**(self.key_header(self._key) if self._key else {}), **own_headers(settings)}
         translates = type(self).translate_reply is not OpenAICompatible.translate_reply
         self._plain_reading = None if translates else Reading(codes=self.error_codes, limits=self.limits)
         """The reading of every answer, where the vendor's need no translation."""
@@ -217,35 +213,5 @@ class OpenAICompatible(HttpProvider):
 
     def error(self, response: HttpResponse) -> ProviderError:
         """What a response that is no success is to be raised as. It never holds the key."""
-        if len(self._key) >= SHORTEST_KEY:  # some servers quote the key that they refuse
-            response = attrs.evolve(response, body=response.body.replace(self._key.encode(), b"***"))
-        return provider_error(self.failure(response))
-
-
-def _checked_base_url(settings: ProviderSettings) -> str:
-    place, text = f"providers.{settings.name}.base_url", settings.base_url
-    expected = "expected an absolute address such as https://api.example.com/v1"
-    if not text or not text.strip():
-        raise ValueError(f"{place} is missing: {expected}")
-    text = text.strip().rstrip("/")
-    try:
-        parts = urlsplit(text)
-        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a port that is no number, an unbalanced bracket
-        raise ValueError(f"{place}: {expected}, found one that cannot be parsed") from None
-    if "@" in parts.netloc:
-        raise ValueError(f"{place} must not hold a user or password: use api_key, or headers")
-    if not valid or parts.query or parts.fragment:
-        raise ValueError(f"{place}: {expected} without a query, found {text!r}")
-    return text
-
-
-def _checked_key(settings: ProviderSettings) -> str:
-    key = settings.api_key.reveal().strip() if settings.api_key else ""
-    if not (key.isascii() and key.isprintable()):
-        raise ValueError(f"providers.{settings.name}.api_key holds characters that no HTTP header can carry")
-    return key
-
-
-def _text(value: str | Secret) -> str:
-    return value.reveal() if isinstance(value, Secret) else value
+        cleaned = attrs.evolve(response, body=redacted(response.body, self._key))
+        return provider_error(self.failure(cleaned))

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import orjson
-
-from ..errors import Failure, FailureKind, provider_error
 from ..interfaces.provider import ProviderCall
 from ..wire.forms import FormFile, encode_form
 from ..wire.messages import Body
-from ..wire.shapes import as_list
+from ..wire.shapes import as_list, json_bytes
 from .media_files import file_part, is_file
 
 JSON = "application/json"
@@ -22,11 +19,7 @@ Encoded = tuple[str, bytes]
 
 def encode_json(body: Body) -> Encoded:
     """Raises ProviderError of kind INVALID_REQUEST for what JSON cannot hold."""
-    try:
-        return JSON, orjson.dumps(body)
-    except TypeError as error:
-        message = f"the request body cannot be written as JSON: {error}"
-        raise provider_error(Failure(FailureKind.INVALID_REQUEST, message, status=400)) from error
+    return JSON, json_bytes(body)
 
 
 def encode_transcription(body: Body) -> Encoded:

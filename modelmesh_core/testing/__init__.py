@@ -29,6 +29,8 @@ FACE = {
     "ObservabilityConformance": ".conformance",
     "SecretStoreConformance": ".conformance",
     "StorageConformance": ".conformance",
+    "play": ".flows",
+    "response": ".flows",
     "Replayed": ".replaying",
     "replay": ".replaying",
     "replay_file": ".replaying",

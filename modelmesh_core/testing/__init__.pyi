@@ -14,8 +14,10 @@ from .faults import SeenRequest as SeenRequest
 from .conformance import StorageConformance as StorageConformance
 from .faults import answer_to as answer_to
 from .faults import embedding_of as embedding_of
+from .flows import play as play
 from .replaying import replay as replay
 from .replaying import replay_file as replay_file
+from .flows import response as response
 from .faults import tool_arguments_for as tool_arguments_for
 
 FACE: dict[str, str]

@@ -17,6 +17,18 @@ UNKNOWN_TYPE = "application/octet-stream"
 _MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+(?:; ?[\w.+-]+=[\w.+-]+)*", re.ASCII)
 _ESCAPES = str.maketrans({'"': "%22", "\r": "%0D", "\n": "%0A", "\0": "%00"})
 
+_BEGINNINGS = (
+    (b"ID3", "audio/mpeg"),
+    (b"\xff\xfb", "audio/mpeg"),
+    (b"\xff\xf3", "audio/mpeg"),
+    (b"fLaC", "audio/flac"),
+    (b"OggS", "audio/ogg"),
+    (b"\x1aE\xdf\xa3", "audio/webm"),
+    (b"\x89PNG", "image/png"),
+    (b"\xff\xd8\xff", "image/jpeg"),
+    (b"GIF8", "image/gif"),
+)
+
 
 @attrs.frozen
 class FormFile:
@@ -32,19 +44,18 @@ def content_of(value: Any, field: str) -> tuple[bytes, str]:
 
     Raises ProviderError of kind INVALID_REQUEST for anything else, and for an empty file.
     """
-    media_type = ""
+    media_type, expected = "", f"{field} must hold a file's bytes, or a data URL in base64"
     if isinstance(value, str) and value.startswith("data:"):
         head, _, data = value[5:].partition(",")
         media_type = head.partition(";")[0]
         try:
             value = base64.b64decode(data, validate=True)
         except (binascii.Error, ValueError):
-            raise refused(f"{field}: the data URL does not hold base64", "invalid_file") from None
+            raise refused(f"{expected}; found a data URL that is not", "invalid_file") from None
     if not isinstance(value, (bytes, bytearray)):
-        message = f"{field}: expected a file's bytes, or a data URL in base64; found {type(value).__name__}"
-        raise refused(message, "invalid_file")
+        raise refused(f"{expected}; found {type(value).__name__}", "invalid_file")
     if not value:
-        raise refused(f"{field}: the file is empty", "invalid_file")
+        raise refused(f"{expected}; found an empty one", "invalid_file")
     return bytes(value), media_type
 
 
@@ -52,6 +63,15 @@ def file_of(value: Any, field: str, name: Any = None, media_type: Any = None) ->
     """``value``, bytes or a data URL, as a file. Raises ProviderError of kind INVALID_REQUEST for anything else."""
     content, own_type = content_of(value, field)
     return FormFile(content, as_text(name) or field, checked_type(as_text(media_type) or own_type))
+
+
+def media_type_of(content: bytes) -> str:
+    """What ``content`` is by its first bytes, for the usual kinds of sounds and pictures."""
+    if content[:4] == b"RIFF":
+        return "image/webp" if content[8:12] == b"WEBP" else "audio/wav"
+    if content[4:8] == b"ftyp":
+        return "audio/mp4"
+    return next((kind for beginning, kind in _BEGINNINGS if content.startswith(beginning)), UNKNOWN_TYPE)
 
 
 def checked_type(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Reading JSON that a stranger sent: a value of the wrong type counts as absent. Writing JSON, and refusing requests."""
+"""Reading JSON that a stranger sent: what has the wrong type counts as absent. Writing JSON, and refusing requests."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def json_bytes(value: Any) -> bytes:
     """``value``, made of what a caller sent, as JSON. Raises ProviderError of kind INVALID_REQUEST if it cannot be."""
     try:
         return orjson.dumps(value)
-    except TypeError as error:
+    except (TypeError, RecursionError) as error:
         raise refused(f"the request body cannot be written as JSON: {error}") from error
 
 

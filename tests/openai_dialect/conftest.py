@@ -2,14 +2,16 @@
 
 import base64
 import json
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pytest
-from modelmesh_core import Headers, HttpRequest, HttpResponse, Operation, ProviderCall, ProviderSettings, Secret
+from connectors import answer, play
+from modelmesh_core import Headers, HttpResponse, Operation, ProviderCall, ProviderSettings, Secret
 from modelmesh_core.openai_dialect import OpenAICompatible
+
+__all__ = ["answer", "play"]
 
 RECORDINGS = Path(__file__).parents[3] / "shared" / "recordings"
 DIALECT = ("/chat/completions", "/embeddings")
@@ -19,34 +21,6 @@ OTHERS = ("/api/embeddings", "/organization/usage/embeddings")
 @pytest.fixture
 def provider() -> OpenAICompatible:
     return OpenAICompatible(ProviderSettings("acme", api_key=Secret("sk-test"), base_url="https://api.acme.example/v1"))
-
-
-@pytest.fixture
-def play() -> Callable[..., tuple[list[HttpRequest], Any]]:
-    """Drives a flow: sends it the given responses, gives back the requests it made and what it returned."""
-
-    def play(
-        flow: Generator[HttpRequest, HttpResponse, Any], *responses: HttpResponse
-    ) -> tuple[list[HttpRequest], Any]:
-        requests = [next(flow)]
-        for response in responses:
-            try:
-                requests.append(flow.send(response))
-            except StopIteration as stop:
-                return requests, stop.value
-        raise AssertionError(f"the flow wants more than {len(responses)} responses: {requests[-1]}")
-
-    return play
-
-
-@pytest.fixture
-def answer() -> Callable[..., HttpResponse]:
-    def answer(body: Any, status: int = 200, now: float = 0.0, **headers: str) -> HttpResponse:
-        named = [("content-type", "application/json")]
-        named += [(name.replace("_", "-"), value) for name, value in headers.items()]
-        return HttpResponse(status, Headers(named), body if isinstance(body, bytes) else orjson.dumps(body), now)
-
-    return answer
 
 
 @pytest.fixture

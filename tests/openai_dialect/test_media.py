@@ -8,7 +8,7 @@ from email.policy import HTTP
 import orjson
 import pytest
 from modelmesh_core import EventKind, FailureKind, Headers, HttpResponse, Operation, ProviderCall, ProviderError, Usage
-from modelmesh_core.openai_dialect.multipart import FilePart, encode_form
+from modelmesh_core.wire.forms import FormFile, encode_form
 
 PNG = b"\x89PNG\r\n\x1a\nrest"
 WAV = b"RIFF\x24\0\0\0WAVEfmt "
@@ -91,7 +91,7 @@ def test_what_is_no_file_is_refused_before_it_is_sent(provider, nothing):
 
 def test_names_and_types_of_files_cannot_break_out_of_their_header():
     evil = 'a"; x="y\r\ncontent-type: text/html\r\n\r\nboo\n.wav'
-    kind, body = encode_form([('n"\r\na: b', FilePart(b"sound", evil, "audio/wav\r\nx: y")), ("t", "text")])
+    kind, body = encode_form([('n"\r\na: b', FormFile(b"sound", evil, "audio/wav\r\nx: y")), ("t", "text")])
 
     boundary = kind.partition("boundary=")[2].encode()
     first, second = body.split(b"--" + boundary)[1:3]
@@ -102,7 +102,7 @@ def test_names_and_types_of_files_cannot_break_out_of_their_header():
 
 
 def test_a_file_may_hold_what_looks_like_the_end_of_a_form():
-    kinds = {encode_form([("file", FilePart(b"--modelmesh-\r\n--", "x"))])[0] for _ in range(5)}
+    kinds = {encode_form([("file", FormFile(b"--modelmesh-\r\n--", "x"))])[0] for _ in range(5)}
     assert len(kinds) == 5, "the boundary cannot be foreseen"
 
 

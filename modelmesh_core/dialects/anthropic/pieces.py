@@ -63,7 +63,7 @@ class DeltaReader:
         for text in texts_of(delta.get("content")):
             self._blocks.when_free(TEXT, partial(self._text, text))
         refusal = as_text(delta.get("refusal"))
-        self.is_refused = self.is_refused or refusal is not None
+        self.is_refused = self.is_refused or bool(refusal)
         if refusal and not explained:
             self._blocks.when_free(TEXT, partial(self._text, refusal))
         for citation in citations_of(delta.get("annotations")):

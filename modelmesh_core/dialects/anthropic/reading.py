@@ -6,9 +6,8 @@ from typing import Any, cast
 
 import orjson
 
+from ...wire.shapes import Json
 from ..protocol import DialectError
-
-Json = dict[str, Any]
 
 
 def wrong(place: str, expected: str) -> DialectError:

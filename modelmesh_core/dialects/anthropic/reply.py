@@ -80,7 +80,7 @@ def ending_of(choice: Json, body: Json, *, has_calls: bool, is_refused: bool) ->
         told = native
     elif is_refused:
         told = "refusal"
-    elif matched is not None and matched in as_list(body.get("stop_sequences")):
+    elif matched and matched in as_list(body.get("stop_sequences")):
         told = "stop_sequence"
     elif reason in _STOP_REASONS:
         told = _STOP_REASONS[reason]
@@ -91,7 +91,7 @@ def ending_of(choice: Json, body: Json, *, has_calls: bool, is_refused: bool) ->
     return {
         **without(choice, *_OF_CHOICES),
         "stop_reason": told,
-        "stop_sequence": matched if told == "stop_sequence" else None,
+        "stop_sequence": (matched or None) if told == "stop_sequence" else None,
     }
 
 

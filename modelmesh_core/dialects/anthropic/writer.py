@@ -85,7 +85,7 @@ class MessageWriter:
         except ValueError:
             return False
         kind = as_text(body.get("type"))
-        if kind is None or not forwarder.take(kind, body):
+        if not kind or not forwarder.take(kind, body):
             return False
         self._is_started = self._is_started or kind == "message_start"
         self._is_told = self._is_told or kind == "message_delta"

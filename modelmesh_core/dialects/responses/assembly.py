@@ -86,8 +86,8 @@ class ResponseAssembly:
     def fail(self, error: Body) -> None:
         """The events of an answer that broke off."""
         code, message, param = (error.get(key) for key in ("code", "message", "param"))
-        known = code if isinstance(code, str) else as_text(error.get("type"))
-        self.log.add("error", code=known, message=str(message or "the answer broke off"), param=as_text(param))
+        known = code if isinstance(code, str) else as_text(error.get("type")) or None
+        self.log.add("error", code=known, message=str(message or "the answer broke off"), param=as_text(param) or None)
         if self.head:
             response = failed(self.head, error, self.output(), self._usage)
             self.log.add("response.failed", response=response)
@@ -159,12 +159,12 @@ class ResponseAssembly:
             self._reasoning(None).say("reasoning_text", plain)
         for one, text in zip(details, texts, strict=True):
             own = one.get("format") == FORMAT
-            item = self._reasoning(as_text(one.get("id")) if own else None)
+            item = self._reasoning((as_text(one.get("id")) or None) if own else None)
             if text:
                 kind = "summary_text" if one.get("type") == "reasoning.summary" else "reasoning_text"
                 item.say(kind, text, key=one.get("index"))
             if own and one.get("type") == "reasoning.encrypted":
-                item.item["encrypted_content"] = as_text(one.get("data"))
+                item.item["encrypted_content"] = as_text(one.get("data")) or None
             if not own:
                 self._details.append(one)
 

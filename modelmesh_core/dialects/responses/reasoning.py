@@ -82,7 +82,7 @@ def items_of_details(details: Iterable[Any]) -> list[Body]:
     for one in map(as_object, details):
         if one.get("format") != FORMAT:
             continue
-        identity = as_text(one.get("id"))
+        identity = as_text(one.get("id")) or None
         if not items or items[-1].get("id") != identity or "encrypted_content" in items[-1]:
             items.append({"type": "reasoning", **({"id": identity} if identity else {}), "summary": []})
         if one.get("type") == "reasoning.encrypted":

@@ -52,7 +52,7 @@ def _absorb_one(assembly: ResponseAssembly, event: Body, name: str) -> None:
     elif name == "response.output_text.annotation.added":
         found.annotate(as_object(event.get("annotation")))
     elif ending == "added" and (kind := as_text(as_object(event.get("part")).get("type"))) in PART_OF_EVENT.values():
-        found.part(str(kind), event.get("summary_index"))
+        found.part(kind, event.get("summary_index"))
     elif ending == "delta" and isinstance(delta, str) and base in PART_OF_EVENT:
         logprobs = [as_object(one) for one in as_list(event.get("logprobs"))]
         found.say(PART_OF_EVENT[base], delta, event.get("summary_index"), logprobs)

@@ -74,7 +74,7 @@ class StreamedItem:
         self.whole = {**self.whole, **item}
         if self._kind in _CALLS:
             _, key = _CALLS[self._kind]
-            missing = (as_text(self.whole.get(key)))[self._texts.get("arguments", 0) :]
+            missing = as_text(self.whole.get(key))[self._texts.get("arguments", 0) :]
             return self._argued(missing) if missing else {}
         if self._kind == "message":
             return self._rest_of_message()

@@ -124,7 +124,7 @@ class ResponsesStreamDecoder:
         rest: Body = {}
         ids = {as_text(known.whole.get("id")) for known in self._items.values()} | set(self._items)
         for index, item in enumerate(output):
-            if index not in self._items and as_text(item.get("id")) not in ids - {None}:
+            if index not in self._items and as_text(item.get("id")) not in ids - {""}:
                 rest = joined(rest, self._all_of(self._begin(index, item), item))
         items = output or [known.whole for known in self._items.values()]
         if VERBATIM in (message := message_of(items)):

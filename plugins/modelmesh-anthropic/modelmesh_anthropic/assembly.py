@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import orjson
-
-from .shapes import Json, as_text
+from modelmesh_core import Json, as_text
 
 
 class OpenBlock:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from modelmesh_core import Json, as_list, as_object, as_objects, as_text, json_text
+
 from .conversation import FORMAT, VERBATIM
-from .shapes import Json, as_json, as_list, as_object, as_objects, as_text
 from .tools import AnswerForm
 
 _FINISH_REASONS = {
@@ -117,7 +118,7 @@ def json_answer(answer: Any, form: AnswerForm) -> str:
 
 def arguments_of(answer: Any) -> str:
     """A tool's input as JSON text; one that is missing counts as one without arguments."""
-    return "{}" if answer is None else as_json(answer)
+    return "{}" if answer is None else json_text(answer)
 
 
 def extras_of(message: Json) -> Json:

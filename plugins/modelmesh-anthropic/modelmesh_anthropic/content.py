@@ -8,9 +8,7 @@ import re
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from modelmesh_core import Failure, FailureKind, ProviderError, provider_error
-
-from .shapes import Json, as_object, as_objects, as_text
+from modelmesh_core import Failure, FailureKind, Json, ProviderError, as_object, as_objects, as_text, provider_error
 
 _DATA_URL = re.compile(r"data:([^;,]*)((?:;[^;,]*)*),(.*)", re.DOTALL)
 _FOREIGN = frozenset(

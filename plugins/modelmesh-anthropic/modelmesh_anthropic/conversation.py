@@ -6,9 +6,9 @@ import re
 from typing import Any
 
 import orjson
+from modelmesh_core import Json, as_list, as_object, as_objects, as_text
 
 from .content import blocks_of, marked
-from .shapes import Json, as_list, as_object, as_objects, as_text
 
 FORMAT = "anthropic-v1"
 """``format`` of the reasoning blocks that go back to Anthropic."""

@@ -6,10 +6,18 @@ import re
 from typing import Any
 
 import attrs
-from modelmesh_core import Failure, FailureKind, HttpResponse, failure_of_error, failure_of_response
+from modelmesh_core import (
+    Failure,
+    FailureKind,
+    HttpResponse,
+    Json,
+    as_object,
+    as_text,
+    failure_of_error,
+    failure_of_response,
+)
 
 from .limits import exhausted_wait, headroom_of, seconds_until
-from .shapes import Json, as_object, as_text
 
 _BY_TYPE = {
     "authentication_error": FailureKind.AUTHENTICATION,

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from modelmesh_core import Dialect, Failure, FailureKind, HttpResponse, Reply, provider_error
+from modelmesh_core import Dialect, Failure, FailureKind, HttpResponse, Json, Reply, as_object, as_text, provider_error
 
 from .blocks import content_of, ending, extras_of, message_of, refusal_of
 from .errors import failure_of_event
 from .limits import headroom_of
 from .request import EncodedCall
-from .shapes import Json, as_object, as_text
 from .usage import as_reported, usage_of
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import attrs
-from modelmesh_core import Dialect, ProviderCall
+from modelmesh_core import Dialect, Json, ProviderCall, as_count, as_list, as_object, as_objects, as_text
 
 from .content import refusal, uses_files
 from .conversation import continued, system_of, turns_of
-from .shapes import Json, as_count, as_list, as_object, as_objects, as_text
 from .thinking import sampling_settings, thinking_settings
 from .tools import AnswerForm, ToolSettings, tool_settings
 from .traits import Traits, traits_of

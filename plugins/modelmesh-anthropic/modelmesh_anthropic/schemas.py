@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .shapes import Json, as_json, as_list, as_object, as_text
+from modelmesh_core import Json, as_list, as_object, as_text, json_text
 
 _KEPT = ("$ref", "type", "enum", "const", "default", "title")
 _COMBINED = {"anyOf": "anyOf", "oneOf": "anyOf", "allOf": "allOf"}
@@ -43,5 +43,5 @@ def strict_schema(schema: Any) -> Json:
 def _told(source: Json, made: Json) -> str:
     known = {*made, *_COMBINED, *_IGNORED, "description"}
     rest = {key: value for key, value in source.items() if key not in known}
-    limits = ", ".join(f"{key}: {as_json(value)}" for key, value in rest.items())
+    limits = ", ".join(f"{key}: {json_text(value)}" for key, value in rest.items())
     return "\n\n".join(part for part in (as_text(source.get("description")), limits and f"{{{limits}}}") if part)

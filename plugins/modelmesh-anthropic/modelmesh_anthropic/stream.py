@@ -11,10 +11,13 @@ from modelmesh_core import (
     Failure,
     FailureKind,
     HttpResponse,
+    Json,
     ProviderError,
     ServerSentEvent,
     SSEDecoder,
     StreamEvent,
+    as_object,
+    as_text,
     provider_error,
     unfold_reply,
 )
@@ -36,7 +39,6 @@ from .errors import failure_of_event
 from .limits import Headroom, headroom_of
 from .reply import decode
 from .request import EncodedCall
-from .shapes import Json, as_object, as_text
 from .usage import as_reported, usage_of
 
 _MAX_ANSWER = 64 * 1024 * 1024

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from modelmesh_core import ProviderCall
+from modelmesh_core import Json, ProviderCall, as_object, as_text
 
-from .shapes import Json, as_object, as_text
 from .traits import Traits
 
 _BUDGETS = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 16_384, "xhigh": 32_768, "max": 65_536}

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import attrs
-from modelmesh_core import ProviderCall
+from modelmesh_core import Json, ProviderCall, as_list, as_object, as_objects, as_text
 
 from .schemas import strict_schema
-from .shapes import Json, as_list, as_object, as_objects, as_text
 from .traits import Traits
 
 JSON_TOOL = "answer_in_json"

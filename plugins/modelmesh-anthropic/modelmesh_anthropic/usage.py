@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from modelmesh_core import Usage
-
-from .shapes import Json, as_count, as_object, as_objects
+from modelmesh_core import Json, Usage, as_count, as_object, as_objects
 
 _COUNTED = frozenset({"input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"})
 _WITHIN_THE_TOTAL = frozenset({"message", "fallback_message"})

@@ -2,28 +2,25 @@
 
 import base64
 import json
-import os
 import re
-from collections.abc import Callable, Generator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import orjson
 import pytest
+from connectors import Recording, answer, play, recorded_rows
 from modelmesh_anthropic import AnthropicOptions
 from modelmesh_anthropic.provider import AnthropicProvider
 from modelmesh_core import (
     Dialect,
-    Headers,
-    HttpRequest,
-    HttpResponse,
     Operation,
     ProviderCall,
     ProviderSettings,
     Secret,
 )
 
-RECORDINGS = Path(__file__).parents[4] / "shared" / "recordings"
+__all__ = ["answer", "play"]
+
 KEY = "sk-ant-secret"
 DAMAGED_REQUEST = "test_anthropic_web_fetch_tool.yaml#1"
 """Its recorded request holds an escape that no JSON has; its answer is sound."""
@@ -46,34 +43,6 @@ def make_provider() -> Callable[..., AnthropicProvider]:
 @pytest.fixture
 def provider(make_provider: Callable[..., AnthropicProvider]) -> AnthropicProvider:
     return make_provider()
-
-
-@pytest.fixture
-def play() -> Callable[..., tuple[list[HttpRequest], Any]]:
-    """Drives a flow: sends it the given responses, gives back the requests it made and what it returned."""
-
-    def play(
-        flow: Generator[HttpRequest, HttpResponse, Any], *responses: HttpResponse
-    ) -> tuple[list[HttpRequest], Any]:
-        requests = [next(flow)]
-        for response in responses:
-            try:
-                requests.append(flow.send(response))
-            except StopIteration as stop:
-                return requests, stop.value
-        raise AssertionError(f"the flow wants more than {len(responses)} responses: {requests[-1]}")
-
-    return play
-
-
-@pytest.fixture
-def answer() -> Callable[..., HttpResponse]:
-    def answer(body: Any, status: int = 200, now: float = 0.0, **headers: str) -> HttpResponse:
-        named = [("content-type", "application/json")]
-        named += [(name.replace("_", "-"), value) for name, value in headers.items()]
-        return HttpResponse(status, Headers(named), body if isinstance(body, bytes) else orjson.dumps(body), now)
-
-    return answer
 
 
 @pytest.fixture
@@ -121,31 +90,12 @@ def dropped(provider: AnthropicProvider, chat: Callable[..., ProviderCall]) -> C
     return dropped
 
 
-class Recording:
+class MessagesRecording(Recording):
     """One recorded exchange in the Messages dialect."""
-
-    def __init__(self, row: dict[str, Any]) -> None:
-        self.id: str = row["id"]
-        self.stream: bool = row["stream"]
-        request, response = row["request"], row["response"]
-        body = request.get("body")
-        damaged = self.id.endswith(DAMAGED_REQUEST)
-        text = isinstance(body, str) and body and not damaged
-        self.request: dict[str, Any] = json.loads(body) if text else body if isinstance(body, dict) else {}
-        self.status: int = response.get("status") or 200
-        self.headers = Headers((name, str(value)) for name, value in (response.get("headers") or {}).items())
-        own, text = response.get("body_base64"), response.get("body")
-        self.body: bytes = (
-            base64.b64decode(own) if own else text.encode() if isinstance(text, str) else json.dumps(text).encode()
-        )
 
     @property
     def is_damaged(self) -> bool:
         return self.id.endswith(DAMAGED_STREAM)
-
-    @property
-    def response(self) -> HttpResponse:
-        return HttpResponse(self.status, self.headers, self.body)
 
     @property
     def events(self) -> list[dict[str, Any]]:
@@ -168,30 +118,25 @@ class Recording:
 
 
 @pytest.fixture(scope="session")
-def recordings() -> list[Recording]:
+def recordings() -> list[MessagesRecording]:
     """Every recorded exchange of the Messages API, at Anthropic and at Amazon."""
-    if not RECORDINGS.is_dir():
-        if os.environ.get("CI"):
-            raise AssertionError("the recorded exchanges are not in ../shared/recordings")
-        pytest.skip("needs the recorded exchanges in ../shared/recordings, which are not here")
-    found: list[Recording] = []
+    found: list[MessagesRecording] = []
     for name in ("anthropic", "bedrock"):
-        for line in (RECORDINGS / f"{name}.jsonl").open(encoding="utf-8"):
-            row = json.loads(line)
+        for row in recorded_rows(name):
             if name == "anthropic" and row["kind"] == "chat":
-                found.append(Recording(row))
+                found.append(MessagesRecording(row))
             elif row["kind"] == "invoke" and "anthropic.claude" in row["request"]["url"]:
-                one = Recording(row)
+                one = MessagesRecording(row)
                 if "messages" in one.request:
                     found.append(one)
     return found
 
 
 @pytest.fixture
-def replies(recordings: list[Recording]) -> list[Recording]:
+def replies(recordings: list[MessagesRecording]) -> list[MessagesRecording]:
     return [one for one in recordings if not one.stream and one.status == 200]
 
 
 @pytest.fixture
-def streams(recordings: list[Recording]) -> list[Recording]:
+def streams(recordings: list[MessagesRecording]) -> list[MessagesRecording]:
     return [one for one in recordings if one.stream and one.status == 200]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from modelmesh_core import Json, as_list, as_object, as_objects, as_text
+
 from .messages import FORMAT, PLAN
-from .shapes import Json, as_list, as_object, as_objects, as_text
 
 _FINISH_REASONS = {
     "COMPLETE": "stop",

@@ -6,9 +6,17 @@ import re
 from collections.abc import Mapping
 
 import attrs
-from modelmesh_core import Failure, FailureKind, HttpResponse, LimitReport, failure_of_response, headroom_of
-
-from .shapes import Json, as_object, as_text
+from modelmesh_core import (
+    Failure,
+    FailureKind,
+    HttpResponse,
+    Json,
+    LimitReport,
+    as_object,
+    as_text,
+    failure_of_response,
+    headroom_of,
+)
 
 Headroom = Mapping[str, LimitReport]
 """Kind of limit → what was reported."""

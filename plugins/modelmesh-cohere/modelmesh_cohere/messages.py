@@ -8,7 +8,7 @@ import re
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from .shapes import Json, as_list, as_object, as_objects, as_text, refused
+from modelmesh_core import Json, as_list, as_object, as_objects, as_text, refused
 
 FORMAT = "cohere-v1"
 """``format`` of the reasoning blocks that go back to Cohere."""

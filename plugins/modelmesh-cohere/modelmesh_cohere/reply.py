@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from modelmesh_core import HttpResponse, ProviderCall, Reply, provider_error
+from modelmesh_core import (
+    HttpResponse,
+    Json,
+    ProviderCall,
+    Reply,
+    as_object,
+    as_objects,
+    as_text,
+    provider_error,
+    undecodable,
+)
 
 from .answers import FAILED, annotations_of, ending, plan, thought, tool_call
 from .errors import failure_of_answer, failure_of_ending, limits_of
-from .shapes import Json, as_object, as_objects, as_text, undecodable
 from .usage import as_reported, usage_of
 
 
@@ -23,7 +32,7 @@ def decode(call: ProviderCall, response: HttpResponse) -> Reply:
     if isinstance(said, str) or (body.get("error") and not said):
         raise provider_error(failure_of_answer(response))
     if not isinstance(said, dict):
-        raise undecodable("chat answer", response.status, decoded)
+        raise undecodable(response, "a message", "Cohere")
     own = as_object(body.get("usage"))
     usage = usage_of(own)
     end = ending(native, body.get("logprobs"))

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from modelmesh_core import ProviderCall
+from modelmesh_core import Json, ProviderCall, as_count, as_list, as_object, as_objects, as_text, refused
 
 from .messages import conversation_of
-from .shapes import Json, as_count, as_list, as_object, as_objects, as_text, refused
 from .tools import form_fields, tool_fields
 
 _OWN = ("citation_options", "k", "p", "priority", "raw_prompting", "safety_mode", "stop_sequences")

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import orjson
-
-from .shapes import Json, as_list, as_object, as_text, refused
+from modelmesh_core import Json, as_list, as_object, as_text, refused
 
 _KEPT = ("$ref", "type", "enum", "const", "format", "pattern", "title", "default")
 _DEFINITIONS = ("$defs", "definitions")

@@ -8,11 +8,15 @@ from modelmesh_core import (
     Failure,
     FailureKind,
     HttpResponse,
+    Json,
     ProviderCall,
     ProviderError,
     ServerSentEvent,
     SSEDecoder,
     StreamEvent,
+    as_object,
+    as_objects,
+    as_text,
     provider_error,
     unfold_reply,
 )
@@ -20,7 +24,6 @@ from modelmesh_core import (
 from .answers import FAILED, annotations_of, ending, logprobs_of, plan, thought, tool_call
 from .errors import failure_of_ending, limits_of
 from .reply import decode
-from .shapes import Json, as_object, as_objects, as_text
 from .usage import as_reported, usage_of
 
 _MAX_ANSWER = 64 * 1024 * 1024

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from modelmesh_core import ProviderCall
+from modelmesh_core import Json, ProviderCall, as_object, as_objects, as_text, refused
 
 from .schemas import closed_schema
-from .shapes import Json, as_object, as_objects, as_text, refused
 
 
 def tool_fields(call: ProviderCall, body: Json) -> Json:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from modelmesh_core import HttpResponse, ProviderCall, Reply, Usage
+from modelmesh_core import HttpResponse, ProviderCall, Reply, Usage, as_object, as_text, refused, undecodable
 
 from .errors import limits_of
-from .shapes import as_object, as_text, refused, undecodable
 
 _READ = frozenset({"model", "file", "filename", "media_type", "language", "temperature", "response_format"})
 
@@ -42,7 +41,7 @@ def decode_transcript(response: HttpResponse) -> Reply:
     answer: Any = response.json()
     text = as_object(answer).get("text")
     if not isinstance(text, str):
-        raise undecodable("transcript", response.status, answer)
+        raise undecodable(response, "a transcript", "Cohere")
     limits = limits_of(response.headers, response.received_at)
     return Reply(dict(as_object(answer)), usage=Usage(), headroom=limits, headers=response.headers)
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from modelmesh_core import Usage
-
-from .shapes import Json, as_count, as_object
+from modelmesh_core import Json, Usage, as_count, as_object
 
 
 def usage_of(reported: Any) -> Usage | None:

@@ -8,10 +8,26 @@ from collections.abc import Callable, Generator, Sequence
 from sys import byteorder
 from typing import Any
 
-from modelmesh_core import Failure, FailureKind, HttpRequest, HttpResponse, ProviderCall, Reply, Usage, provider_error
+from modelmesh_core import (
+    Failure,
+    FailureKind,
+    HttpRequest,
+    HttpResponse,
+    Json,
+    ProviderCall,
+    Reply,
+    Usage,
+    as_count,
+    as_list,
+    as_object,
+    as_objects,
+    as_text,
+    provider_error,
+    refused,
+    undecodable,
+)
 
 from .errors import limits_of
-from .shapes import Json, as_count, as_list, as_object, as_objects, as_text, refused, undecodable
 
 Ask = Callable[[str, Json], Generator[HttpRequest, HttpResponse, HttpResponse]]
 """One request: path below the base URL, body → the successful response."""
@@ -67,7 +83,7 @@ def rerank(call: ProviderCall, ask: Ask) -> Generator[HttpRequest, HttpResponse,
     answer: Any = response.json()
     rows = as_object(answer).get("results")
     if not isinstance(rows, list):
-        raise undecodable("ranking", response.status, answer)
+        raise undecodable(response, "a ranking", "Cohere")
     with_documents = call.body.get("return_documents") is True
     results = [_ranked(row, texts, with_documents) for row in as_objects(rows)]
     body: Json = {"id": as_text(as_object(answer).get("id")), "model": call.upstream_model, "results": results}
@@ -116,7 +132,7 @@ def _vectors(response: HttpResponse, kinds: Sequence[str], count: int) -> tuple[
     columns = {kind: as_list(by_kind.get(kind)) for kind in [kind for kind in kinds if kind in by_kind] or by_kind}
     lengths = {len(vectors) for vectors in columns.values()}
     if len(lengths) != 1 or min(lengths) < count or not all(all(vectors) for vectors in columns.values()):
-        raise undecodable("list of embeddings, one for each input", response.status, answer)
+        raise undecodable(response, "an embedding for each input", "Cohere")
     billed = as_object(as_object(as_object(answer).get("meta")).get("billed_units"))
     tokens = as_count(billed.get("input_tokens")) + as_count(billed.get("image_tokens"))
     rows = [{kind: vectors[index] for kind, vectors in columns.items()} for index in range(lengths.pop())]

@@ -1,19 +1,18 @@
 """A provider to drive by hand, and the recorded exchanges."""
 
-import base64
 import json
-import os
-from collections.abc import Callable, Generator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import orjson
 import pytest
+from connectors import Recording, answer, play, recorded_rows
 from modelmesh_cohere import CohereOptions
 from modelmesh_cohere.provider import CohereProvider
-from modelmesh_core import Headers, HttpRequest, HttpResponse, Operation, ProviderCall, ProviderSettings, Secret
+from modelmesh_core import Operation, ProviderCall, ProviderSettings, Secret
 
-RECORDINGS = Path(__file__).parents[4] / "shared" / "recordings"
+__all__ = ["answer", "play"]
+
 OPERATIONS = {
     "chat": Operation.CHAT,
     "embeddings": Operation.EMBEDDINGS,
@@ -36,34 +35,6 @@ def make_provider() -> Callable[..., CohereProvider]:
 @pytest.fixture
 def provider(make_provider: Callable[..., CohereProvider]) -> CohereProvider:
     return make_provider()
-
-
-@pytest.fixture
-def play() -> Callable[..., tuple[list[HttpRequest], Any]]:
-    """Drives a flow: sends it the given responses, gives back the requests it made and what it returned."""
-
-    def play(
-        flow: Generator[HttpRequest, HttpResponse, Any], *responses: HttpResponse
-    ) -> tuple[list[HttpRequest], Any]:
-        requests = [next(flow)]
-        for response in responses:
-            try:
-                requests.append(flow.send(response))
-            except StopIteration as stop:
-                return requests, stop.value
-        raise AssertionError(f"the flow wants more than {len(responses)} responses")
-
-    return play
-
-
-@pytest.fixture
-def answer() -> Callable[..., HttpResponse]:
-    def answer(body: Any, status: int = 200, **headers: str) -> HttpResponse:
-        named = [("content-type", "application/json")]
-        named += [(name.replace("_", "-"), value) for name, value in headers.items()]
-        return HttpResponse(status, Headers(named), body if isinstance(body, bytes) else orjson.dumps(body))
-
-    return answer
 
 
 @pytest.fixture
@@ -93,21 +64,8 @@ def sent(provider: CohereProvider, make_call: Callable[..., ProviderCall]) -> Ca
     return sent
 
 
-class Recording:
+class CohereRecording(Recording):
     """One recorded exchange with the v2 API."""
-
-    def __init__(self, row: dict[str, Any]) -> None:
-        self.id: str = row["id"]
-        self.kind: str = row["kind"]
-        self.stream: bool = row["stream"]
-        self.url: str = row["request"].get("url") or ""
-        body = row["request"].get("body")
-        self.request: dict[str, Any] = json.loads(body) if isinstance(body, str) and body else body or {}
-        response = row["response"]
-        self.status: int = response.get("status") or 200
-        self.headers = Headers((name, str(value)) for name, value in (response.get("headers") or {}).items())
-        own, text = response.get("body_base64"), response.get("body")
-        self.body = base64.b64decode(own) if own else (text if isinstance(text, str) else json.dumps(text)).encode()
 
     @property
     def is_v1(self) -> bool:
@@ -116,10 +74,6 @@ class Recording:
     @property
     def operation(self) -> Operation:
         return OPERATIONS[self.kind]
-
-    @property
-    def response(self) -> HttpResponse:
-        return HttpResponse(self.status, self.headers, self.body)
 
     @property
     def events(self) -> list[dict[str, Any]]:
@@ -136,12 +90,7 @@ class Recording:
 
 
 @pytest.fixture(scope="session")
-def recordings() -> list[Recording]:
+def recordings() -> list[CohereRecording]:
     """Recorded exchanges of chat, embeddings, rerank and transcription. v1's chat is another API."""
-    if not RECORDINGS.is_dir():
-        if os.environ.get("CI"):
-            raise AssertionError("the recorded exchanges are not in ../shared/recordings")
-        pytest.skip("needs the recorded exchanges in ../shared/recordings, which are not here")
-    rows = map(json.loads, (RECORDINGS / "cohere.jsonl").open(encoding="utf-8"))
-    found = [Recording(row) for row in rows if row["kind"] in OPERATIONS]
+    found = [CohereRecording(row) for row in recorded_rows("cohere") if row["kind"] in OPERATIONS]
     return [one for one in found if not (one.kind == "chat" and one.is_v1)]

@@ -7,23 +7,29 @@ from collections.abc import Generator, Iterable, Sequence
 
 import attrs
 from modelmesh_core import (
+    Failure,
     FailureKind,
     Flow,
     HttpRequest,
     HttpResponse,
+    Json,
     Operation,
     ProviderCall,
-    ProviderError,
     ProviderSettings,
     Reply,
     Usage,
+    VendorProvider,
+    as_list,
+    as_number,
+    as_objects,
+    as_text,
+    drop_unknown,
     headroom_of,
-    provider_error,
+    object_of,
+    refused,
 )
 
-from .account import Account, answered
 from .options import DeepLOptions
-from .shapes import Json, as_list, as_number, as_objects, as_text, drop_unknown, refuse
 
 _KNOWN = frozenset({"input", "target_language", "source_language", "formality"})
 _OWN = frozenset(
@@ -44,7 +50,7 @@ _TEXTS, _BYTES = 50, 100_000
 """Of one request; DeepL's own limit is 128 KiB, all of its JSON included."""
 
 
-class DeepL(Account):
+class DeepL(VendorProvider):
     """``deepl.translation.v1``."""
 
     title = "DeepL"
@@ -57,7 +63,7 @@ class DeepL(Account):
         super().__init__(settings, "https://api-free.deepl.com" if key.endswith(":fx") else "https://api.deepl.com")
         self.base_url = self.base_url.removesuffix("/v2")
 
-    def key_headers(self, key: str) -> dict[str, str]:
+    def key_header(self, key: str) -> dict[str, str]:
         return {"authorization": f"DeepL-Auth-Key {key}"}
 
     def execute(self, call: ProviderCall) -> Flow:
@@ -70,7 +76,7 @@ class DeepL(Account):
         for batch in batches_of(texts):
             request = self.request("POST", "/v2/translate", json={"text": batch, **settings})
             response = yield from self.ask(request)
-            rows = as_objects(answered(response).get("translations"))
+            rows = as_objects(object_of(response).get("translations"))
             if len(rows) != len(batch) or not all(isinstance(row.get("text"), str) for row in rows):
                 raise self.undecodable(response, "a translation for each text")
             translations += [_translation(row) for row in rows]
@@ -82,12 +88,10 @@ class DeepL(Account):
             headers=response.headers,
         )
 
-    def error(self, response: HttpResponse) -> ProviderError:
+    def failure(self, response: HttpResponse) -> Failure:
         """What an answer means that is no success. DeepL has a status of its own for a used-up quota."""
-        error = super().error(response)
-        if response.status != 456:
-            return error
-        return provider_error(attrs.evolve(error.failure, kind=FailureKind.QUOTA))
+        failure = super().failure(response)
+        return attrs.evolve(failure, kind=FailureKind.QUOTA) if response.status == 456 else failure
 
     def check_health(self) -> Generator[HttpRequest, HttpResponse, None]:
         """Asks for the usage, which costs nothing."""
@@ -129,7 +133,7 @@ def texts_of(call: ProviderCall) -> Sequence[str]:
     items = as_list(given) if isinstance(given, list) else [given]
     texts = [item for item in items if isinstance(item, str)]
     if not texts or len(texts) != len(items):
-        refuse("input: expected a text or a list of texts", "invalid_input")
+        raise refused("input: expected a text or a list of texts", "invalid_input")
     return texts
 
 
@@ -151,7 +155,7 @@ def code_of(value: object, field: str) -> str:
     """A language's code in capitals, with a hyphen before its place or script."""
     text = as_text(value).strip()
     if not _CODE.fullmatch(text):
-        refuse(f"{field}: expected a code such as de or pt-BR, found {text[:40]!r}", "invalid_language")
+        raise refused(f"{field}: expected a code such as de or pt-BR, found {text[:40]!r}", "invalid_language")
     language, _, rest = text.upper().replace("_", "-").partition("-")
     language = _SAME.get(language, language)
     return f"{language}-{rest}" if rest else language

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from modelmesh_core import HttpResponse, ProviderCall, Reply, headroom_of
-
-from .shapes import Json, as_text
+from modelmesh_core import HttpResponse, Json, ProviderCall, Reply, as_text, headroom_of
 
 KNOWN = frozenset({"file", "url", "filename", "media_type", "output_format"})
 FORMATS = frozenset({"markdown", "text", "elements"})

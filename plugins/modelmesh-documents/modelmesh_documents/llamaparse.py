@@ -7,26 +7,34 @@ from collections.abc import Generator
 from typing import Any
 from urllib.parse import quote
 
-import orjson
 from modelmesh_core import (
     Failure,
     FailureKind,
     Flow,
     HttpRequest,
     HttpResponse,
+    Json,
     Operation,
     ProviderCall,
     ProviderError,
     ProviderSettings,
     Reply,
+    VendorProvider,
+    as_number,
+    as_object,
+    as_objects,
+    as_text,
+    drop_unknown,
+    encode_form,
+    file_of,
+    json_bytes,
+    object_of,
+    poll_delays,
     provider_error,
 )
 
 from . import document
-from .account import Account, answered, delays
-from .form import encode_form, file_of
 from .options import LlamaParseOptions
-from .shapes import Json, as_number, as_object, as_objects, as_text, drop_unknown
 
 _OWN = frozenset(
     {"agentic_options", "crop_box", "input_options", "output_options", "page_ranges", "processing_options", "version"}
@@ -38,7 +46,7 @@ _MISTAKEN = re.compile(
 )
 
 
-class LlamaParse(Account):
+class LlamaParse(VendorProvider):
     """``llamaindex.doc-parse.v1``. A model's upstream name is a tier: ``fast``, ``cost_effective``, ``agentic``, ..."""
 
     title = "LlamaParse"
@@ -54,13 +62,13 @@ class LlamaParse(Account):
             raise self.unable(call)
         wanted = self._wanted(call)
         response = yield from self.ask(self._submission(call))
-        answer, polls = answered(response), delays(1.0)
+        answer, polls = object_of(response), poll_delays(1.0)
         job = as_object(answer.get("job")) or answer
         identity = as_text(job.get("id"))
         path, query = f"/api/v2/parse/{quote(identity, safe='')}", {**self._project(), "expand": _EXPANDED[wanted]}
         while (status := as_text(job.get("status")).upper()) in ("PENDING", "RUNNING") and identity:
             response = yield from self.ask(self.request("GET", path, query=query, delay=next(polls)))
-            answer = answered(response)
+            answer = object_of(response)
             job = as_object(answer.get("job"))
         if status in ("FAILED", "ERROR", "CANCELLED"):
             raise failed(job)
@@ -68,7 +76,7 @@ class LlamaParse(Account):
             raise self.undecodable(response, "a job's id and status")
         if _EXPANDED[wanted] not in answer:  # the job was done before it was asked for
             response = yield from self.ask(self.request("GET", path, query=query))
-            answer = answered(response)
+            answer = object_of(response)
         return self._read(answer, wanted, response)
 
     def check_health(self) -> Generator[HttpRequest, HttpResponse, None]:
@@ -91,11 +99,7 @@ class LlamaParse(Account):
         if (url := as_text(body.get("url"))) and not body.get("file"):
             return self.request("POST", "/api/v2/parse", query=self._project(), json={**job, "source_url": url})
         file = file_of(body.get("file"), "file", body.get("filename"), body.get("media_type"))
-        try:
-            configuration = orjson.dumps(job).decode()
-        except TypeError as error:
-            message = f"the request body cannot be written as JSON: {error}"
-            raise provider_error(Failure(FailureKind.INVALID_REQUEST, message, status=400)) from error
+        configuration = json_bytes(job).decode()
         media_type, content = encode_form([("configuration", configuration), ("file", file)])
         headers = {"content-type": media_type}
         return self.request("POST", "/api/v2/parse/upload", query=self._project(), content=content, headers=headers)

@@ -10,24 +10,32 @@ from modelmesh_core import (
     Flow,
     HttpRequest,
     HttpResponse,
+    Json,
     Operation,
     ProviderCall,
     ProviderSettings,
     Reply,
+    VendorProvider,
+    as_list,
+    as_number,
+    as_object,
+    as_objects,
+    as_text,
+    drop_unknown,
     headroom_of,
+    object_of,
+    refused,
 )
 
-from .account import Account, answered
 from .options import PerspectiveOptions
-from .shapes import Json, as_list, as_number, as_object, as_objects, as_text, drop_unknown, refuse
 
 
-class Perspective(Account):
+class Perspective(VendorProvider):
     """``google.moderation.v1``."""
 
     title = "Perspective"
     operations = frozenset({Operation.MODERATION})
-    codes = {"resource_exhausted": FailureKind.RATE_LIMIT, "permission_denied": FailureKind.AUTHENTICATION}
+    error_codes = {"resource_exhausted": FailureKind.RATE_LIMIT, "permission_denied": FailureKind.AUTHENTICATION}
 
     def __init__(self, settings: ProviderSettings) -> None:
         """Raises ValueError if no attribute is left to score, or a threshold is none."""
@@ -38,7 +46,7 @@ class Perspective(Account):
             raise ValueError(f"providers.{settings.name}: attributes cannot be empty, thresholds lie between 0 and 1")
         super().__init__(settings, "https://commentanalyzer.googleapis.com")
 
-    def key_headers(self, key: str) -> dict[str, str]:
+    def key_header(self, key: str) -> dict[str, str]:
         return {"x-goog-api-key": key}
 
     def execute(self, call: ProviderCall) -> Flow:
@@ -49,7 +57,7 @@ class Perspective(Account):
         response = HttpResponse(0)
         for text in comments_of(call):
             response = yield from self.ask(self._analysis(text))
-            scores = as_object(answered(response).get("attributeScores"))
+            scores = as_object(object_of(response).get("attributeScores"))
             if not scores:
                 raise self.undecodable(response, "attributeScores")
             results.append(self._judged(scores))
@@ -92,9 +100,9 @@ def comments_of(call: ProviderCall) -> list[str]:
     parts = as_objects(given)
     if parts and len(parts) == len(as_list(given)):
         if any(part.get("type") != "text" for part in parts):
-            refuse("input: Perspective reads text only", "unsupported_content")
+            raise refused("input: Perspective reads text only", "unsupported_content")
         given = "".join(as_text(part.get("text")) for part in parts)
     texts = as_list(given) if isinstance(given, list) else [given]
     if not texts or not all(isinstance(text, str) and text.strip() for text in texts):
-        refuse("input: expected a text or a list of texts, none of them empty", "invalid_input")
+        raise refused("input: expected a text or a list of texts, none of them empty", "invalid_input")
     return texts

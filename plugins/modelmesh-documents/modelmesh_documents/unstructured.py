@@ -5,12 +5,28 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from typing import Any
 
-from modelmesh_core import Flow, HttpRequest, HttpResponse, Operation, ProviderCall, ProviderSettings
+from modelmesh_core import (
+    Flow,
+    FormFile,
+    HttpRequest,
+    HttpResponse,
+    Json,
+    Operation,
+    ProviderCall,
+    ProviderSettings,
+    VendorProvider,
+    as_list,
+    as_number,
+    as_object,
+    as_objects,
+    as_text,
+    drop_unknown,
+    encode_form,
+    file_of,
+    refused,
+)
 
 from . import document
-from .account import Account
-from .form import File, encode_form, file_of
-from .shapes import Json, as_list, as_number, as_object, as_objects, as_text, drop_unknown, refuse
 
 _PATH = "/general/v0/general"
 _OWN = frozenset(
@@ -31,7 +47,7 @@ _UNSPOKEN = frozenset({"PageBreak", "Header", "Footer", "PageNumber"})
 """Elements that are no part of the text as it is read."""
 
 
-class Unstructured(Account):
+class Unstructured(VendorProvider):
     """``unstructured.doc-parse.v1``. A model's upstream name is a strategy: ``auto``, ``fast``, ``hi_res``, ..."""
 
     title = "Unstructured"
@@ -41,7 +57,7 @@ class Unstructured(Account):
         super().__init__(settings, "https://api.unstructuredapp.io")
         self.base_url = self.base_url.removesuffix(_PATH)
 
-    def key_headers(self, key: str) -> dict[str, str]:
+    def key_header(self, key: str) -> dict[str, str]:
         return {"unstructured-api-key": key}
 
     def execute(self, call: ProviderCall) -> Flow:
@@ -68,13 +84,16 @@ class Unstructured(Account):
             raise self.error(response)
 
 
-def fields_of(call: ProviderCall) -> list[tuple[str, str | File]]:
+def fields_of(call: ProviderCall) -> list[tuple[str, str | FormFile]]:
     """The form that is sent."""
     body = call.body
     if body.get("url") and not body.get("file"):
-        refuse("url: Unstructured takes files only: send its bytes as file", "unsupported_parameter")
+        raise refused("url: Unstructured takes files only: send its bytes as file", "unsupported_parameter")
     drop_unknown(call, document.KNOWN | _OWN)
-    fields: list[tuple[str, str | File]] = [("strategy", call.upstream_model), ("output_format", "application/json")]
+    fields: list[tuple[str, str | FormFile]] = [
+        ("strategy", call.upstream_model),
+        ("output_format", "application/json"),
+    ]
     for name in sorted(_OWN):
         value = body.get(name)
         for item in as_list(value) if isinstance(value, list) else [value]:

@@ -39,7 +39,7 @@ def test_a_free_key_goes_to_the_free_host(make, ask):
         ("k", None, "https://api.deepl.com"),
         ("k:fx", "https://own.example/v2", "https://own.example"),
     ]:
-        provider = make("deepl.translation.v1", key, base_url)
+        provider = make("deepl.translation.v1", key=key, base_url=base_url)
         assert next(provider.execute(ask(TRANSLATE, input="x", target_language="de"))).url == f"{host}/v2/translate"
 
 

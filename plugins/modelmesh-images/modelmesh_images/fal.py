@@ -12,17 +12,24 @@ from modelmesh_core import (
     Flow,
     HttpRequest,
     HttpResponse,
+    Json,
     Operation,
     ProviderCall,
     ProviderSettings,
     Reply,
     Usage,
+    VendorProvider,
+    as_list,
+    as_number,
+    as_objects,
+    as_text,
+    object_of,
+    poll_delays,
+    unknown_parameters,
 )
 
 from . import pictures
-from .account import Account, answered, delays
 from .options import FalOptions
-from .shapes import Json, as_list, as_number, as_objects, as_text, is_passed
 
 QUEUE, DIRECT = "https://queue.fal.run", "https://fal.run"
 _NOBODY = "/fal-ai/flux/requests/00000000-0000-0000-0000-000000000000/status"
@@ -32,12 +39,12 @@ _PRINTABLE = re.compile(r"[\x21-\x7e]+")
 _OF_A_FILE = frozenset({"file", "filename", "media_type", "url", "response_format", "timestamp_granularities"})
 
 
-class Fal(Account):
+class Fal(VendorProvider):
     """``fal.media-gen.v1``."""
 
     title = "fal"
     operations = frozenset({Operation.IMAGES, Operation.TRANSCRIPTION})
-    codes = {
+    error_codes = {
         "content_policy_violation": FailureKind.CONTENT_FILTER,
         "image_content_policy_violation": FailureKind.CONTENT_FILTER,
     }
@@ -49,7 +56,7 @@ class Fal(Account):
         if self._options.synchronous and self.base_url == QUEUE:
             self.base_url = DIRECT
 
-    def key_headers(self, key: str) -> dict[str, str]:
+    def key_header(self, key: str) -> dict[str, str]:
         return {"authorization": f"Key {key}"}
 
     def execute(self, call: ProviderCall) -> Flow:
@@ -72,7 +79,7 @@ class Fal(Account):
         response = yield from self.ask(self.request("POST", "/" + "/".join(parts), json=arguments))
         if self._options.synchronous:
             return response
-        job, polls = answered(response), delays()
+        job, polls = object_of(response), poll_delays()
         identity = as_text(job.get("request_id"))
         if not identity:  # not queued at all: this is the result, or nothing is
             return response
@@ -83,7 +90,7 @@ class Fal(Account):
             if status not in ("IN_QUEUE", "IN_PROGRESS"):
                 raise self.undecodable(response, "a known status")
             response = yield from self.ask(self.request("GET", status_path, delay=next(polls)))
-            job = {"response_url": job.get("response_url"), **answered(response)}
+            job = {"response_url": job.get("response_url"), **object_of(response)}
         return (yield from self.ask(self.request("GET", self._path(job.get("response_url"), home))))
 
     def _path(self, url: Any, otherwise: str) -> str:
@@ -93,7 +100,7 @@ class Fal(Account):
         return named.removeprefix(self.base_url) if is_here else otherwise
 
     def _drawn(self, call: ProviderCall, response: HttpResponse) -> Reply:
-        answer = answered(response)
+        answer = object_of(response)
         rows = as_objects(answer.get("images")) or as_objects([answer.get("image")])
         flags = as_list(answer.get("has_nsfw_concepts")) if call.body.get("enable_safety_checker") is not False else []
         data: list[Json] = []
@@ -108,7 +115,7 @@ class Fal(Account):
         return pictures.drawn(data, withheld, response, **{key: answer[key] for key in ("seed",) if key in answer})
 
     def _heard(self, call: ProviderCall, response: HttpResponse) -> Reply:
-        answer = answered(response)
+        answer = object_of(response)
         text = answer.get("text")
         if not isinstance(text, str):
             raise self.undecodable(response, "a text")
@@ -131,7 +138,7 @@ class Fal(Account):
 def picture_input(call: ProviderCall) -> Json:
     """What an image model is told."""
     body, model, given = call.body, call.upstream_model, pictures.given_pictures(call)
-    arguments = {name: value for name, value in body.items() if name not in pictures.KNOWN and is_passed(name, value)}
+    arguments = unknown_parameters(call, pictures.KNOWN)
     if prompt := pictures.prompt_of(call):
         arguments["prompt"] = prompt
     if (count := pictures.count_of(call)) > 1:
@@ -160,7 +167,7 @@ def picture_input(call: ProviderCall) -> Json:
 def audio_input(call: ProviderCall) -> Json:
     """What a transcription model is told."""
     body = call.body
-    arguments = {name: value for name, value in body.items() if name not in _OF_A_FILE and is_passed(name, value)}
+    arguments = unknown_parameters(call, _OF_A_FILE)
     if body.get("response_format") not in (None, "json", "verbose_json", "text"):
         call.drop("response_format", "fal transcribes to json, verbose_json and text")
     granularities = as_list(body.get("timestamp_granularities"))

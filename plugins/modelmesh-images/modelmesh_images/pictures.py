@@ -6,24 +6,28 @@ import base64
 from collections.abc import Generator, Sequence
 from typing import Any
 
-from modelmesh_core import Failure, FailureKind, HttpRequest, HttpResponse, ProviderCall, Reply, Usage, provider_error
+from modelmesh_core import (
+    Failure,
+    FailureKind,
+    HttpRequest,
+    HttpResponse,
+    Json,
+    ProviderCall,
+    Reply,
+    Usage,
+    as_list,
+    as_number,
+    as_object,
+    as_text,
+    media_type_of,
+    provider_error,
+    refused,
+)
 from modelmesh_core import headroom_of as limits_of
-
-from .shapes import Json, as_list, as_number, as_object, as_text, refuse
 
 KNOWN = frozenset({"prompt", "n", "size", "quality", "response_format", "image", "images", "mask"})
 RATIOS = ("1:1", "16:9", "9:16", "3:2", "2:3", "4:3", "3:4", "5:4", "4:5", "21:9", "9:21")
 _MOST = 10
-_BEGINNINGS = (
-    (b"\x89PNG", "image/png"),
-    (b"\xff\xd8\xff", "image/jpeg"),
-    (b"GIF8", "image/gif"),
-    (b"ID3", "audio/mpeg"),
-    (b"\xff\xfb", "audio/mpeg"),
-    (b"fLaC", "audio/flac"),
-    (b"OggS", "audio/ogg"),
-    (b"\x1aE\xdf\xa3", "audio/webm"),
-)
 Drawing = Generator[HttpRequest, HttpResponse, Reply]
 
 
@@ -31,7 +35,7 @@ def prompt_of(call: ProviderCall) -> str:
     """What is to be drawn; empty if nothing is said. Raises ProviderError for what is no text."""
     prompt = call.body.get("prompt")
     if prompt is not None and not isinstance(prompt, str):
-        refuse(f"prompt: expected a text, found {type(prompt).__name__}", "invalid_prompt")
+        raise refused(f"prompt: expected a text, found {type(prompt).__name__}", "invalid_prompt")
     return prompt or ""
 
 
@@ -41,7 +45,7 @@ def count_of(call: ProviderCall) -> int:
     if count is None:
         return 1
     if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= _MOST:
-        refuse(f"n: expected a number from 1 to {_MOST}", "invalid_n")
+        raise refused(f"n: expected a number from 1 to {_MOST}", "invalid_n")
     return count
 
 
@@ -52,7 +56,7 @@ def size_of(call: ProviderCall) -> tuple[int, int] | None:
         return None
     width, _, height = given.replace(":", "x").partition("x")
     if not all(side.isascii() and side.isdecimal() and 0 < int(side[:6]) < 20_000 for side in (width, height)):
-        refuse(f"size: expected a width and a height such as 1024x1024, found {given[:40]!r}", "invalid_size")
+        raise refused(f"size: expected a width and a height such as 1024x1024, found {given[:40]!r}", "invalid_size")
     return int(width), int(height)
 
 
@@ -83,15 +87,8 @@ def as_url(value: Any, field: str, media_type: Any = None) -> str:
     url = as_text(value) or as_text(held.get("url")) or as_text(held.get("image_url"))
     url = url or as_text(as_object(held.get("image_url")).get("url"))
     if not url.startswith(("https://", "http://", "data:")):
-        refuse(f"{field}: expected a file's bytes or a URL, found {type(value).__name__}", "invalid_file")
+        raise refused(f"{field}: expected a file's bytes or a URL, found {type(value).__name__}", "invalid_file")
     return url
-
-
-def media_type_of(content: bytes) -> str:
-    """What ``content`` is by its first bytes."""
-    if content[:4] == b"RIFF":
-        return "image/webp" if content[8:12] == b"WEBP" else "audio/wav"
-    return next((kind for beginning, kind in _BEGINNINGS if content.startswith(beginning)), "application/octet-stream")
 
 
 def picture_at(url: str) -> Json:

@@ -12,16 +12,18 @@ from modelmesh_core import (
     FailureKind,
     HttpRequest,
     HttpResponse,
+    Json,
     LimitReport,
     ProviderCall,
     ProviderError,
     ProviderSettings,
+    VendorProvider,
+    as_text,
+    object_of,
+    poll_delays,
     provider_error,
     reset_seconds,
 )
-
-from .account import Account, answered, delays
-from .shapes import Json, as_text
 
 _PENDING = frozenset({"starting", "processing", "queued"})
 _REFUSED = re.compile(r"nsfw|flagged (?:as|by)|\(E005\)|content polic|moderation|safety system|sensitive", re.I)
@@ -29,7 +31,7 @@ _MISTAKEN = re.compile(r"validation|invalid (?:input|value|image)|\(E006\)|is re
 _RESETS = re.compile(r"resets in ~?(\d{1,6})\s?s")
 
 
-class Predictions(Account):
+class Predictions(VendorProvider):
     """An account at Replicate."""
 
     title = "Replicate"
@@ -49,26 +51,26 @@ class Predictions(Account):
         path, version = where_of(call.upstream_model)
         headers = {"prefer": "wait"}
         first = yield from self.ask(self.request("POST", path, json={**version, "input": arguments}, headers=headers))
-        response, prediction, polls = first, answered(first), delays()
+        response, prediction, polls = first, object_of(first), poll_delays()
         identity = as_text(prediction.get("id"))
         # The answer names an address to ask, on whatever host: the one that is known is used.
         home = f"/v1/predictions/{quote(identity, safe='')}"
         while (status := as_text(prediction.get("status"))) in _PENDING and identity:
             response = yield from self.ask(self.request("GET", home, delay=next(polls)))
-            prediction = answered(response)
+            prediction = object_of(response)
         if status in ("failed", "canceled", "aborted"):
             raise failed(prediction)
         if status not in ("succeeded", "successful"):
             raise self.undecodable(response, "a prediction's id and status")
         return prediction, first
 
-    def error(self, response: HttpResponse) -> ProviderError:
+    def failure(self, response: HttpResponse) -> Failure:
         """What an answer means that is no success; how long to wait stands in its text."""
-        error = super().error(response)
-        resets = _RESETS.search(error.failure.message)
-        if error.failure.kind is not FailureKind.RATE_LIMIT or error.failure.retry_after is not None or not resets:
-            return error
-        return provider_error(attrs.evolve(error.failure, retry_after=float(resets[1])))
+        failure = super().failure(response)
+        resets = _RESETS.search(failure.message)
+        if failure.kind is not FailureKind.RATE_LIMIT or failure.retry_after is not None or not resets:
+            return failure
+        return attrs.evolve(failure, retry_after=float(resets[1]))
 
 
 def where_of(model: str) -> tuple[str, Json]:

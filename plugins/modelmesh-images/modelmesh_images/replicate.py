@@ -5,12 +5,21 @@ from __future__ import annotations
 import re
 
 import attrs
-from modelmesh_core import Flow, HttpResponse, Operation, ProviderCall, Reply
+from modelmesh_core import (
+    Flow,
+    HttpResponse,
+    Json,
+    Operation,
+    ProviderCall,
+    Reply,
+    as_list,
+    as_text,
+    unknown_parameters,
+)
 
 from . import pictures
 from .predictions import Predictions, limits_of
 from .replicate_chat import input_of, reply_of
-from .shapes import Json, as_list, as_text, is_passed
 
 _BY_PIXELS = re.compile(r"stable-diffusion(?!-3)|sdxl|/clipdraw")
 _INPUTS = (
@@ -59,7 +68,7 @@ class Replicate(Predictions):
 def picture_input(call: ProviderCall) -> Json:
     """What an image model is told."""
     body, model, given = call.body, call.upstream_model, pictures.given_pictures(call)
-    arguments = {name: value for name, value in body.items() if name not in pictures.KNOWN and is_passed(name, value)}
+    arguments = unknown_parameters(call, pictures.KNOWN)
     if prompt := pictures.prompt_of(call):
         arguments["prompt"] = prompt
     if size := pictures.size_of(call):

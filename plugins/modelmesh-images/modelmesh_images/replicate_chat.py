@@ -5,10 +5,21 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from modelmesh_core import HttpResponse, ProviderCall, Reply, Usage
-
-from .account import Account
-from .shapes import Json, as_list, as_number, as_object, as_objects, as_text, is_passed, refuse
+from modelmesh_core import (
+    HttpResponse,
+    Json,
+    ProviderCall,
+    Reply,
+    Usage,
+    VendorProvider,
+    as_list,
+    as_number,
+    as_object,
+    as_objects,
+    as_text,
+    refused,
+    unknown_parameters,
+)
 
 _READ = frozenset({"messages", "max_tokens", "max_completion_tokens", "stop"})
 _PASSED = frozenset(
@@ -29,9 +40,9 @@ def input_of(call: ProviderCall) -> Json:
         elif role in _SPEAKERS and not message.get("tool_calls"):
             turns.append((_SPEAKERS[role], text))
         else:
-            refuse(f"messages: Replicate's models take no messages of role {role[:20] or 'none'} with tools")
+            raise refused(f"messages: Replicate's models take no messages of role {role[:20] or 'none'} with tools")
     if not turns:
-        refuse("messages: expected at least one from the user", "invalid_messages")
+        raise refused("messages: expected at least one from the user", "invalid_messages")
     is_one = len(turns) == 1 and turns[0][0] == "User"
     prompt = turns[0][1] if is_one else "\n\n".join([f"{who}: {text}" for who, text in turns] + ["Assistant:"])
     told = "\n\n".join(system)
@@ -40,7 +51,7 @@ def input_of(call: ProviderCall) -> Json:
     return {"prompt": f"{told}\n\n{prompt}" if told else prompt, **_settings(call)}
 
 
-def reply_of(account: Account, prediction: Json, response: HttpResponse) -> Reply:
+def reply_of(account: VendorProvider, prediction: Json, response: HttpResponse) -> Reply:
     """A finished prediction as a chat completion."""
     output = prediction.get("output")
     pieces = as_list(output) if isinstance(output, list) else [output]
@@ -69,11 +80,9 @@ def reply_of(account: Account, prediction: Json, response: HttpResponse) -> Repl
 def _settings(call: ProviderCall) -> Json:
     body, model = call.body, call.upstream_model
     own = _PASSED | ({"reasoning_effort", "verbosity"} if model.startswith("openai/") else frozenset[str]())
-    settings: Json = {}
-    for name, value in body.items():
-        if name in own and value is not None:
-            settings[name] = value
-        elif name not in _READ and is_passed(name, value) and not _is_usual(name, value):
+    settings: Json = {name: value for name, value in body.items() if name in own and value is not None}
+    for name, value in unknown_parameters(call, own | _READ).items():
+        if not _is_usual(name, value):
             call.drop(name)
     limit = body.get("max_completion_tokens") or body.get("max_tokens")
     if limit is not None:
@@ -96,7 +105,7 @@ def _text(message: Json) -> str:
     if isinstance(content, list):
         parts = as_objects(as_list(content))
         if any(part.get("type") != "text" for part in parts):
-            refuse("messages: Replicate's language models are told text only", "unsupported_content")
+            raise refused("messages: Replicate's language models are told text only", "unsupported_content")
         return "".join(as_text(part.get("text")) for part in parts)
     return as_text(content)
 

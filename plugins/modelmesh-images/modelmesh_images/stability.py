@@ -5,12 +5,27 @@ from __future__ import annotations
 from collections.abc import Generator
 from urllib.parse import quote
 
-from modelmesh_core import FailureKind, Flow, HttpRequest, HttpResponse, Operation, ProviderCall, ProviderSettings
+from modelmesh_core import (
+    FailureKind,
+    Flow,
+    FormFile,
+    HttpRequest,
+    HttpResponse,
+    Json,
+    Operation,
+    ProviderCall,
+    ProviderSettings,
+    VendorProvider,
+    as_text,
+    drop_unknown,
+    encode_form,
+    file_of,
+    object_of,
+    poll_delays,
+    refused,
+)
 
 from . import pictures
-from .account import Account, answered, delays
-from .form import File, encode_form, file_of
-from .shapes import Json, as_text, drop_unknown, refuse
 
 _ROOT = "/v2beta/stable-image"
 _MAKES = {f"{prefix}{name}": f"generate/{name}" for prefix in ("", "stable-image-") for name in ("core", "ultra")}
@@ -38,12 +53,12 @@ _RATIOS = ("1:1", "16:9", "21:9", "2:3", "3:2", "4:5", "5:4", "9:16", "9:21")
 _STRENGTH = "0.7"
 
 
-class Stability(Account):
+class Stability(VendorProvider):
     """``stability.image-gen.v1``."""
 
     title = "Stability AI"
     operations = frozenset({Operation.IMAGES})
-    codes = {"content_moderation": FailureKind.CONTENT_FILTER, "payment_required": FailureKind.AUTHENTICATION}
+    error_codes = {"content_moderation": FailureKind.CONTENT_FILTER, "payment_required": FailureKind.AUTHENTICATION}
 
     def __init__(self, settings: ProviderSettings) -> None:
         super().__init__(settings, "https://api.stability.ai")
@@ -58,7 +73,7 @@ class Stability(Account):
         for place in range(pictures.count_of(call)):
             seed = [("seed", str(seed)) for seed in pictures.seeded(call, place).values()]
             response = yield from self._draw(path, [*fields, *seed])
-            answer = answered(response)
+            answer = object_of(response)
             image, reason = as_text(answer.get("image")) or as_text(answer.get("result")), answer.get("finish_reason")
             if reason == "CONTENT_FILTERED":
                 withheld.append("Stability AI's content filter withheld it")
@@ -73,13 +88,13 @@ class Stability(Account):
         yield from self.ask(self.request("GET", "/v1/user/balance"))
 
     def _draw(
-        self, path: str, fields: list[tuple[str, str | File]]
+        self, path: str, fields: list[tuple[str, str | FormFile]]
     ) -> Generator[HttpRequest, HttpResponse, HttpResponse]:
         media_type, content = encode_form(fields)
         headers = {"content-type": media_type, "accept": "application/json"}
         response = yield from self.ask(self.request("POST", f"{_ROOT}/{path}", content=content, headers=headers))
-        identity, polls = as_text(answered(response).get("id")), delays(1.0, 10.0)
-        if not identity or answered(response).get("image"):
+        identity, polls = as_text(object_of(response).get("id")), poll_delays(1.0, 10.0)
+        if not identity or object_of(response).get("image"):
             return response
         result = f"/v2beta/results/{quote(identity, safe='')}"
         while True:
@@ -89,7 +104,7 @@ class Stability(Account):
                 return response
 
 
-def form_of(call: ProviderCall) -> tuple[str, list[tuple[str, str | File]]]:
+def form_of(call: ProviderCall) -> tuple[str, list[tuple[str, str | FormFile]]]:
     """Where the call goes, and what goes with it."""
     body, given, model = call.body, pictures.given_pictures(call), call.upstream_model
     drop_unknown(call, pictures.KNOWN | _OWN)
@@ -101,10 +116,10 @@ def form_of(call: ProviderCall) -> tuple[str, list[tuple[str, str | File]]]:
         call.drop("image", "Stability AI works on one picture: the first was taken")
     path, fields = _path(call, bool(given))
     if not path.startswith("generate/") and not given:
-        refuse(f"image: {model} works on a picture, and none was given", "missing_image")
+        raise refused(f"image: {model} works on a picture, and none was given", "missing_image")
     prompt = pictures.prompt_of(call)
     if not prompt and path.startswith("generate/"):
-        refuse("prompt: expected a text", "invalid_prompt")
+        raise refused("prompt: expected a text", "invalid_prompt")
     if prompt and path not in _PROMPTLESS:
         fields.append(("prompt", prompt))
     size = pictures.size_of(call)
@@ -122,20 +137,20 @@ def form_of(call: ProviderCall) -> tuple[str, list[tuple[str, str | File]]]:
     return path, fields
 
 
-def _path(call: ProviderCall, is_edit: bool) -> tuple[str, list[tuple[str, str | File]]]:
+def _path(call: ProviderCall, is_edit: bool) -> tuple[str, list[tuple[str, str | FormFile]]]:
     model = call.upstream_model
     if model in _EDITS:
         return _EDITS[model], []
     inpaints = is_edit and (call.body.get("mask") is not None or _MAKES.get(model) == "generate/core")
     if inpaints:
         return "edit/inpaint", []
-    strength: list[tuple[str, str | File]] = []
+    strength: list[tuple[str, str | FormFile]] = []
     if is_edit and call.body.get("strength") is None:
         strength.append(("strength", _STRENGTH))
     if model in _MAKES:
         return _MAKES[model], strength
     if model.startswith("sd3"):
-        mode = [("mode", "image-to-image"), *strength] if is_edit else list[tuple[str, str | File]]()
+        mode = [("mode", "image-to-image"), *strength] if is_edit else list[tuple[str, str | FormFile]]()
         return "generate/sd3", [("model", model), *mode]
     named = "/".join(quote(part, safe="") for part in model.split("/") if part.strip("."))
     return named if "/" in named else f"generate/{named}", strength

@@ -7,9 +7,7 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from modelmesh_core import Usage
-
-from .shapes import Json, as_count, as_object, as_objects, as_text
+from modelmesh_core import Json, Usage, as_count, as_object, as_objects, as_text
 
 _DURATIONS = ("total_duration", "load_duration", "prompt_eval_duration", "eval_duration")
 _FINISH_REASONS = {"length": "length", "content_filter": "content_filter"}

@@ -5,9 +5,16 @@ from __future__ import annotations
 import re
 
 import attrs
-from modelmesh_core import Failure, FailureKind, HttpResponse, failure_of_error, failure_of_response
-
-from .shapes import Json, as_count, as_text
+from modelmesh_core import (
+    Failure,
+    FailureKind,
+    HttpResponse,
+    Json,
+    as_count,
+    as_text,
+    failure_of_error,
+    failure_of_response,
+)
 
 _BY_TEXT = (
     (

@@ -8,8 +8,7 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 import orjson
-
-from .shapes import Json, as_list, as_object, as_objects, as_text, refused
+from modelmesh_core import Json, as_list, as_object, as_objects, as_text, refused
 
 _DATA_URL = re.compile(r"data:([^;,]*)((?:;[^;,]*)*),(.*)", re.DOTALL)
 

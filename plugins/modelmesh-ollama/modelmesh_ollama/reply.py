@@ -11,16 +11,21 @@ from modelmesh_core import (
     Failure,
     FailureKind,
     HttpResponse,
+    Json,
     ProviderCall,
     Reply,
     Usage,
+    as_count,
+    as_list,
+    as_object,
+    as_text,
     headroom_of,
     provider_error,
+    undecodable,
 )
 
 from .answers import as_reported, ending, head_of, logprobs_of, tool_calls_of, usage_of
 from .errors import failure_of_event
-from .shapes import Json, as_count, as_list, as_object, as_text, undecodable
 
 
 def decode_chat(call: ProviderCall, response: HttpResponse) -> Reply:
@@ -51,7 +56,7 @@ def decode_embeddings(call: ProviderCall, response: HttpResponse) -> Reply:
     asked = call.body.get("input")
     wanted = 1 if isinstance(asked, str) else len(as_list(asked))
     if len(vectors) < wanted or not all(as_list(vector) for vector in vectors):
-        raise undecodable(f"list of {wanted} embeddings", response.status, body)
+        raise undecodable(response, f"{wanted} embeddings", "Ollama")
     as_base64 = call.body.get("encoding_format") == "base64"
     written = [_base64(vector) for vector in vectors] if as_base64 else vectors
     data = [{"object": "embedding", "index": index, "embedding": one} for index, one in enumerate(written)]
@@ -69,7 +74,7 @@ def _decoded(response: HttpResponse, key: str, kind: type) -> Json:
     if body.get("error"):
         raise provider_error(failure_of_event(body))
     if not isinstance(body.get(key), kind):
-        raise undecodable(f"answer with {key}", response.status, decoded)
+        raise undecodable(response, key, "Ollama")
     return body
 
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from modelmesh_core import ProviderCall
+from modelmesh_core import Json, ProviderCall, as_list, as_object, as_objects, as_text, refused
 
 from .messages import messages_of
 from .options import OllamaOptions
-from .shapes import Json, as_list, as_object, as_objects, as_text, refused
 
 _OPTIONS = ("temperature", "top_p", "top_k", "min_p", "seed", "presence_penalty", "frequency_penalty", "stop")
 _OWN = ("keep_alive", "think", "logprobs", "top_logprobs", "truncate", "shift")

@@ -8,15 +8,17 @@ from modelmesh_core import (
     Failure,
     FailureKind,
     HttpResponse,
+    Json,
     ProviderCall,
     StreamEvent,
+    as_object,
+    as_text,
     headroom_of,
     provider_error,
 )
 
 from .answers import as_reported, ending, head_of, logprobs_of, tool_calls_of, usage_of
 from .errors import failure_of_event
-from .shapes import Json, as_object, as_text
 
 _LONGEST = 32 * 1024 * 1024
 """Bytes of a line."""

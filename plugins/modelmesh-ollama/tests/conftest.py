@@ -1,18 +1,18 @@
 """A provider to drive by hand, and the recorded exchanges."""
 
 import json
-import os
-from collections.abc import Callable, Generator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import orjson
 import pytest
-from modelmesh_core import Headers, HttpRequest, HttpResponse, Operation, ProviderCall, ProviderSettings, Secret
+from connectors import Recording, answer, recorded_rows
+from modelmesh_core import Operation, ProviderCall, ProviderSettings, Secret
+from modelmesh_core.testing import play as play_flow
 from modelmesh_ollama.options import OllamaOptions
 from modelmesh_ollama.provider import OllamaProvider
 
-RECORDINGS = Path(__file__).parents[4] / "shared" / "recordings"
+__all__ = ["answer"]
 
 
 @pytest.fixture
@@ -34,22 +34,7 @@ def provider(make_provider: Callable[..., OllamaProvider]) -> OllamaProvider:
 def play() -> Callable[..., Any]:
     """Drives a flow with one response: what it returns."""
 
-    def play(flow: Generator[HttpRequest, HttpResponse, Any], response: HttpResponse) -> Any:
-        next(flow)
-        with pytest.raises(StopIteration) as stop:
-            flow.send(response)
-        return stop.value.value
-
-    return play
-
-
-@pytest.fixture
-def answer() -> Callable[..., HttpResponse]:
-    def answer(body: Any, status: int = 200) -> HttpResponse:
-        head = Headers([("content-type", "application/json")])
-        return HttpResponse(status, head, body if isinstance(body, bytes) else orjson.dumps(body))
-
-    return answer
+    return lambda flow, response: play_flow(flow, response)[1]
 
 
 @pytest.fixture
@@ -82,16 +67,8 @@ def sent(provider: OllamaProvider, make_call: Callable[..., ProviderCall]) -> Ca
     return sent
 
 
-class Recording:
+class OllamaRecording(Recording):
     """One recorded exchange with the native API."""
-
-    def __init__(self, row: dict[str, Any]) -> None:
-        self.id: str = row["id"]
-        self.kind: str = row["kind"]
-        body = row["request"].get("body")
-        self.request: dict[str, Any] = json.loads(body) if isinstance(body, str) and body else body or {}
-        text = row["response"]["body"]
-        self.body: bytes = (text if isinstance(text, str) else json.dumps(text)).encode()
 
     @property
     def lines(self) -> list[dict[str, Any]]:
@@ -99,12 +76,7 @@ class Recording:
 
 
 @pytest.fixture(scope="session")
-def recordings() -> list[Recording]:
+def recordings() -> list[OllamaRecording]:
     """Recorded exchanges of ``/api/chat`` and ``/api/embed``. Others speak the OpenAI shape, or older calls."""
-    if not RECORDINGS.is_dir():
-        if os.environ.get("CI"):
-            raise AssertionError("the recorded exchanges are not in ../shared/recordings")
-        pytest.skip("needs the recorded exchanges in ../shared/recordings, which are not here")
-    rows = map(json.loads, (RECORDINGS / "ollama.jsonl").open(encoding="utf-8"))
-    found = [Recording(row) for row in rows if row["kind"] in ("chat", "embeddings")]
+    found = [OllamaRecording(row) for row in recorded_rows("ollama") if row["kind"] in ("chat", "embeddings")]
     return [one for one in found if b'"done_reason"' in one.body or b'"embeddings":' in one.body]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import orjson
+from modelmesh_core import as_list, as_object, as_text
 
-from .shapes import as_list, as_object, as_text
 from .traits import FINISH_REASONS, Traits
 
 Body = dict[str, Any]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .shapes import as_list, as_object, as_text
+from modelmesh_core import as_list, as_object, as_text
 
 Body = dict[str, Any]
 

@@ -17,13 +17,15 @@ from modelmesh_core import (
     ProviderSettings,
     Reply,
     Usage,
+    as_list,
+    as_object,
+    as_text,
 )
 
 from .answers import Body
-from .json_calls import JsonCalls, undecodable
+from .json_calls import JsonCalls
 from .options import CloudflareOptions
 from .pictures import data_urls
-from .shapes import as_list, as_object, as_text
 from .traits import Traits
 
 _ROOT = "https://api.cloudflare.com/client/v4/accounts"
@@ -82,7 +84,7 @@ class Cloudflare(JsonCalls):
         else:
             picture = as_text(_unwrapped(self.json_of(response)).get("image"))
         if not picture:
-            raise undecodable(response, "picture")
+            raise self.undecodable(response, "a picture")
         body: Body = {"created": int(response.received_at), "data": [{"b64_json": picture}]}
         return Reply(body, usage=Usage(images=1), headroom=self.limits(response), headers=response.headers)
 

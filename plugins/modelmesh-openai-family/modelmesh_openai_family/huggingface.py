@@ -16,12 +16,13 @@ from modelmesh_core import (
     ProviderCall,
     Reply,
     Usage,
+    as_list,
+    as_text,
 )
 
 from .answers import Body
-from .json_calls import JsonCalls, undecodable
+from .json_calls import JsonCalls
 from .pictures import data_urls
-from .shapes import as_list, as_text
 
 _POLICY = re.compile(r'(?:"[^"]*"|[\w-]+)\s*;\s*r=(\d+)(?:\s*;\s*t=(\d+(?:\.\d+)?))?')
 _SIZE = re.compile(r"(\d{1,5})x(\d{1,5})", re.ASCII)
@@ -58,7 +59,7 @@ class HuggingFace(JsonCalls):
         response = yield self.json_call(f"{self._model_url(call)}/pipeline/feature-extraction", {"inputs": inputs})
         rows = as_list(self.checked(response).json())
         if len(rows) != len(inputs) or not all(_is_vector(row) for row in rows):
-            raise undecodable(response, "embedding for each input")
+            raise self.undecodable(response, "an embedding for each input")
         data = [{"object": "embedding", "index": index, "embedding": row} for index, row in enumerate(rows)]
         body: Body = {"object": "list", "data": data, "model": call.upstream_model}
         return Reply(body, headroom=self.limits(response), headers=response.headers)
@@ -67,7 +68,7 @@ class HuggingFace(JsonCalls):
         response = yield self._painting(call)
         kind = self.checked(response).headers.get("content-type", "")
         if not kind.startswith("image/") or not response.body:
-            raise undecodable(response, "picture")
+            raise self.undecodable(response, "a picture")
         picture = data_urls(response.body, "image")[0].partition(",")[2]
         body: Body = {"created": int(response.received_at), "data": [{"b64_json": picture}]}
         return Reply(body, usage=Usage(images=1), headroom=self.limits(response), headers=response.headers)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from .shapes import as_list, as_object, as_text
+from modelmesh_core import as_list, as_object, as_text
+
 from .traits import Traits
 
 OF_ANSWERS = frozenset(

@@ -7,11 +7,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from modelmesh_core import HttpResponse, LimitReport, Operation, ProviderCall
+from modelmesh_core import HttpResponse, LimitReport, Operation, ProviderCall, as_list, as_object, as_text
 
 from .answers import Body
 from .provider import FamilyProvider
-from .shapes import as_list, as_object, as_text
 
 _TOOL_CALL_ID = re.compile(r"[a-zA-Z0-9]{9}", re.ASCII)
 

@@ -14,6 +14,9 @@ from modelmesh_core import (
     HttpResponse,
     Operation,
     ProviderCall,
+    as_list,
+    as_object,
+    as_text,
     failure_of_error,
     reset_seconds,
 )
@@ -21,7 +24,6 @@ from modelmesh_core import (
 from .answers import Body
 from .pictures import data_urls
 from .provider import FamilyProvider
-from .shapes import as_list, as_object, as_text
 
 FORMATS = frozenset(
     {

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 
 import attrs
-from modelmesh_core import Failure, FailureKind, HttpResponse, Operation, ProviderCall
+from modelmesh_core import Failure, FailureKind, HttpResponse, Operation, ProviderCall, as_object, as_text
 
 from .answers import Body, first_choice, with_usage
 from .provider import FamilyProvider
-from .shapes import as_object, as_text
 
 _SIZE = re.compile(r"(\d{1,5})x(\d{1,5})", re.ASCII)
 

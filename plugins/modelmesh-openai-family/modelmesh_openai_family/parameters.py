@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import orjson
-from modelmesh_core import Operation, ProviderCall
+from modelmesh_core import Operation, ProviderCall, as_list, as_object, as_text
 
 from .messages import for_vendor
-from .shapes import as_list, as_object, as_text
 from .traits import Traits
 
 _DEFAULTS: dict[str, Any] = {

@@ -7,19 +7,19 @@ from collections.abc import Callable
 from typing import Any
 
 from modelmesh_core import (
-    Failure,
-    FailureKind,
     Flow,
     HttpRequest,
     Operation,
     ProviderCall,
     Reply,
-    provider_error,
+    as_list,
+    as_object,
+    as_text,
+    refused,
 )
 
 from .answers import Body
-from .json_calls import JsonCalls, undecodable
-from .shapes import as_list, as_object, as_text
+from .json_calls import JsonCalls
 from .sourced import Sourced
 
 _SEARCH_NAMES = {"max_results": "max_results", "country": "country", "time_range": "search_recency_filter"}
@@ -62,15 +62,14 @@ class Perplexity(JsonCalls, Sourced):
         body = self.json_of(response)
         rows = body.get("results")
         if not isinstance(rows, list):
-            raise undecodable(response, "results")
+            raise self.undecodable(response, "results")
         results = [_result(as_object(row)) for row in as_list(rows)]
         return Reply({**body, "results": results}, headroom=self.limits(response), headers=response.headers)
 
     def _search_request(self, call: ProviderCall) -> HttpRequest:
         given = call.body
         if not given.get("query"):
-            message = "search needs a query: this provider does not read pages by their URL"
-            raise provider_error(Failure(FailureKind.INVALID_REQUEST, message, status=400))
+            raise refused("search needs a query: this provider does not read pages by their URL")
         excluded = [f"-{domain}" for domain in as_list(given.get("exclude_domains"))]
         domains = [*as_list(given.get("include_domains")), *excluded]
         ours = {*_SEARCH_NAMES, "include_domains", "exclude_domains", "model", "stream", "url"}

@@ -5,11 +5,7 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from modelmesh_core import Failure, FailureKind, provider_error
-
-from .shapes import as_list, as_object, as_text
-
-_BEGINNINGS = ((b"\x89PNG", "image/png"), (b"\xff\xd8\xff", "image/jpeg"), (b"GIF8", "image/gif"))
+from modelmesh_core import as_list, as_object, as_text, media_type_of, refused
 
 
 def data_urls(pictures: Any, field: str) -> list[str]:
@@ -21,13 +17,10 @@ def data_urls(pictures: Any, field: str) -> list[str]:
 def _url(picture: Any, field: str) -> str:
     if isinstance(picture, (bytes, bytearray)):
         content = bytes(picture)
-        known = next((kind for beginning, kind in _BEGINNINGS if content.startswith(beginning)), None)
-        kind = known or ("image/webp" if content[8:12] == b"WEBP" else "application/octet-stream")
-        return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+        return f"data:{media_type_of(content)};base64,{base64.b64encode(content).decode()}"
     nested = as_object(picture)
     url = as_text(picture) or as_text(nested.get("url")) or as_text(nested.get("image_url"))
     url = url or as_text(as_object(nested.get("image_url")).get("url"))
     if not url:
-        message = f"{field} must hold a picture's bytes or its URL; found {type(picture).__name__}"
-        raise provider_error(Failure(FailureKind.INVALID_REQUEST, message, status=400))
+        raise refused(f"{field} must hold a picture's bytes or its URL; found {type(picture).__name__}")
     return url

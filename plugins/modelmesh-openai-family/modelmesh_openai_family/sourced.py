@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from modelmesh_core import Operation, ProviderCall
+from modelmesh_core import Operation, ProviderCall, as_list
 
 from .answers import Body
 from .citations import StreamedSources, annotated, sources_in
 from .pictures import data_urls
 from .provider import FamilyProvider
-from .shapes import as_list
 
 
 class Sourced(FamilyProvider):

@@ -1,18 +1,17 @@
 """Providers of the family to drive by hand, and the recorded exchanges."""
 
-import base64
 import json
-import os
-from collections.abc import Callable, Generator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import orjson
 import pytest
-from modelmesh_core import Headers, HttpRequest, HttpResponse, Operation, ProviderCall, ProviderSettings, Secret
+from connectors import Recording, play, recorded_rows, response
+from modelmesh_core import Headers, HttpResponse, Operation, ProviderCall, ProviderSettings, Secret
 from modelmesh_openai_family import provider_connectors
 
-RECORDINGS = Path(__file__).parents[4] / "shared" / "recordings"
+__all__ = ["play"]
+
 KEY = "key-of-a-test"
 CONNECTORS = {connector.id: connector for connector in provider_connectors()}
 FILES = {
@@ -49,30 +48,9 @@ def provider() -> Callable[..., Any]:
 
 
 @pytest.fixture
-def play() -> Callable[..., tuple[list[HttpRequest], Any]]:
-    """Drives a flow: sends it the given responses, gives back the requests it made and what it returned."""
-
-    def play(
-        flow: Generator[HttpRequest, HttpResponse, Any], *responses: HttpResponse
-    ) -> tuple[list[HttpRequest], Any]:
-        requests = [next(flow)]
-        for response in responses:
-            try:
-                requests.append(flow.send(response))
-            except StopIteration as stop:
-                return requests, stop.value
-        raise AssertionError(f"the flow wants more than {len(responses)} responses: {requests[-1]}")
-
-    return play
-
-
-@pytest.fixture
 def answer() -> Callable[..., HttpResponse]:
-    def answer(
-        body: Any, status: int = 200, now: float = 0.0, kind: str = "application/json", **headers: str
-    ) -> HttpResponse:
-        named = [("content-type", kind), *((name.replace("_", "-"), value) for name, value in headers.items())]
-        return HttpResponse(status, Headers(named), body if isinstance(body, bytes) else orjson.dumps(body), now)
+    def answer(body: Any, status: int = 200, now: float = 0.0, kind: str = "application/json", **headers: str):
+        return response(body, status, kind, now, **headers)
 
     return answer
 
@@ -110,24 +88,13 @@ def sent(call: Callable[..., ProviderCall]) -> Callable[..., dict[str, Any]]:
     return sent
 
 
-class Recording:
+class FamilyRecording(Recording):
     """One recorded exchange."""
 
     def __init__(self, file: str, row: dict[str, Any]) -> None:
-        self.id, self.file, self.kind = row["id"], file, row["kind"]
-        self.stream: bool = row["stream"]
-        request, response = row["request"] or {}, row["response"]
-        self.url: str = request.get("url") or ""
-        body = request.get("body")
-        is_json = isinstance(body, str) and body.startswith("{")
-        self.request: dict[str, Any] = json.loads(body) if is_json else body if isinstance(body, dict) else {}
-        self.status: int = response.get("status") or 200
-        own, text = response.get("body_base64"), response.get("body")
-        self.body: bytes = (
-            base64.b64decode(own) if own else text.encode() if isinstance(text, str) else json.dumps(text).encode()
-        )
-        headers = response.get("headers") or {"content-type": "application/json"}
-        self.headers = Headers((name, str(value)) for name, value in headers.items())
+        super().__init__(row)
+        self.file = file
+        self.headers = self.headers or Headers([("content-type", "application/json")])
 
     @property
     def connector(self) -> str:
@@ -157,21 +124,14 @@ class Recording:
 
 
 @pytest.fixture(scope="session")
-def recordings() -> list[Recording]:
+def recordings() -> list[FamilyRecording]:
     """Every recorded exchange with a vendor of the family that went over HTTP."""
-    if not RECORDINGS.is_dir():
-        if os.environ.get("CI"):
-            raise AssertionError("the recorded exchanges are not in ../shared/recordings")
-        pytest.skip("needs the recorded exchanges in ../shared/recordings, which are not here")
-    found: list[Recording] = []
+    found: list[FamilyRecording] = []
     for file in FILES:
-        for line in (RECORDINGS / f"{file}.jsonl").open(encoding="utf-8"):
-            row = json.loads(line)
-            if not row["format"].startswith("non-http"):
-                found.append(Recording(file, row))
+        found += [FamilyRecording(file, row) for row in recorded_rows(file) if not row["format"].startswith("non-http")]
     return found
 
 
 @pytest.fixture(scope="session")
-def chats(recordings: list[Recording]) -> list[Recording]:
+def chats(recordings: list[FamilyRecording]) -> list[FamilyRecording]:
     return [one for one in recordings if one.kind == "chat"]

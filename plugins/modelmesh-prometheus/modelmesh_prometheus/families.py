@@ -80,9 +80,7 @@ _FAMILIES = (
     Family("modelmesh_in_flight_requests", "gauge", (), "Requests under way."),
     Family("modelmesh_estimated_requests", "counter", (), "Requests that were reserved with an estimate and settled."),
     Family("modelmesh_estimated_tokens", "counter", (), "Tokens that were expected of them."),
-    Family(
-        "modelmesh_estimate_missed_tokens", "counter", (), "Tokens by which the estimates were wrong, summed up."
-    ),
+    Family("modelmesh_estimate_missed_tokens", "counter", (), "Tokens by which the estimates were wrong, summed up."),
     Family("modelmesh_queue_entries", "gauge", ("sink",), "Entries that wait for an observability connector."),
     Family("modelmesh_queue_dropped", "counter", ("sink",), "Entries that did not fit, or were refused twice."),
     Family("modelmesh_queue_failures", "counter", ("sink",), "Batches that an observability connector refused."),

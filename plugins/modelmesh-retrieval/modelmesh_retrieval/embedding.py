@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from modelmesh_core import OpenAICompatible, ProviderCall
-
-from .shapes import Json, as_list, as_object, as_text, refused
+from modelmesh_core import Json, OpenAICompatible, ProviderCall, as_list, as_object, as_text, refused
 
 _WITHOUT_EFFECT = frozenset({"user", "metadata"})
 

@@ -6,9 +6,7 @@ import re
 from typing import Any
 
 import attrs
-from modelmesh_core import Failure, FailureKind, HttpResponse, failure_of_response
-
-from .shapes import Json, as_object, as_objects, as_text
+from modelmesh_core import Failure, FailureKind, HttpResponse, Json, as_object, as_objects, as_text, failure_of_response
 
 _USED_UP = re.compile(
     r"not enough credits|insufficient (?:credits|balance)|usage limit|plan.s (?:set )?(?:usage )?limit"

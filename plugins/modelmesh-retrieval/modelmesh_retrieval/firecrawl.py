@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
-from modelmesh_core import HttpRequest, HttpResponse, ProviderCall, ProviderSettings, Reply
+from modelmesh_core import (
+    HttpRequest,
+    HttpResponse,
+    Json,
+    ProviderCall,
+    ProviderSettings,
+    Reply,
+    as_list,
+    as_object,
+    as_objects,
+    as_text,
+)
 
 from .searching import (
     SearchProvider,
@@ -15,7 +26,6 @@ from .searching import (
     time_range_of,
     unreadable,
 )
-from .shapes import Json, as_list, as_object, as_objects, as_text, undecodable
 
 _SOURCES = ("web", "news", "images")
 
@@ -23,6 +33,7 @@ _SOURCES = ("web", "news", "images")
 class Firecrawl(SearchProvider):
     """``firecrawl.search.v1``, over the v2 API."""
 
+    title = "Firecrawl"
     own_parameters = frozenset(
         {
             "sources", "categories", "tbs", "location", "timeout", "ignoreInvalidURLs", "scrapeOptions", "highlights",
@@ -50,7 +61,7 @@ class Firecrawl(SearchProvider):
             body["country"] = country.upper()
         if span := time_range_of(call):
             body["tbs"] = f"qdr:{span[0]}"
-        answer, response = yield from self.ask(f"{self.base_url}/v2/search", {**body, **own})
+        answer, response = yield from self.look_up(f"{self.base_url}/v2/search", {**body, **own})
         found = self._data(answer, response)
         grouped = as_object(found)
         rows = as_objects(found) or [row for kind in _SOURCES for row in as_objects(grouped.get(kind))]
@@ -59,7 +70,7 @@ class Firecrawl(SearchProvider):
 
     def read(self, call: ProviderCall, url: str, own: Json) -> Generator[HttpRequest, HttpResponse, Reply]:
         body = {"url": url, "formats": ["markdown"], **own}
-        answer, response = yield from self.ask(f"{self.base_url}/v2/scrape", body)
+        answer, response = yield from self.look_up(f"{self.base_url}/v2/scrape", body)
         page = as_object(self._data(answer, response))
         about = as_object(page.get("metadata"))
         if not any(value for key, value in page.items() if key != "metadata"):
@@ -73,7 +84,7 @@ class Firecrawl(SearchProvider):
             raise self.error(response)
         data: object = answer.get("data")
         if not (as_object(data) or as_list(data) or data in ({}, [])):
-            raise undecodable("search answer with data", response.status, answer)
+            raise self.undecodable(response, "data")
         return data
 
 

@@ -5,11 +5,22 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping
 from urllib.parse import urlencode
 
-from modelmesh_core import HttpRequest, HttpResponse, ProviderCall, ProviderSettings, Reply
+from modelmesh_core import (
+    HttpRequest,
+    HttpResponse,
+    Json,
+    ProviderCall,
+    ProviderSettings,
+    Reply,
+    as_count,
+    as_object,
+    as_objects,
+    as_text,
+    refused,
+)
 
 from .options import GoogleSearchOptions
 from .searching import SearchProvider, query_with_sites, reply_of, result_of, rows_of, time_range_of
-from .shapes import Json, as_count, as_object, as_objects, as_text, refused
 
 _PAGE = 10
 _FURTHEST = 100
@@ -20,6 +31,7 @@ _DATES = ("article:published_time", "og:published_time", "datepublished", "date"
 class GoogleSearch(SearchProvider):
     """``google.search.v1``."""
 
+    title = "Google's search"
     own_parameters = frozenset(
         {
             "c2coff", "cr", "exactTerms", "excludeTerms", "fileType", "filter", "hl", "hq", "imgSize", "imgType",
@@ -49,7 +61,7 @@ class GoogleSearch(SearchProvider):
         while True:
             number = min(_PAGE, wanted - len(found))
             query = urlencode({**asked, "num": number, "start": len(found) + 1}, errors="replace")
-            answer, response = yield from self.ask(f"{self.base_url}/customsearch/v1?{query}")
+            answer, response = yield from self.look_up(f"{self.base_url}/customsearch/v1?{query}")
             rows = rows_of(answer, "items", response) if "items" in answer else []
             found += rows[:number]
             if len(rows) < number or len(found) >= wanted:

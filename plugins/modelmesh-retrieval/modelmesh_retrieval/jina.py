@@ -6,20 +6,31 @@ from collections.abc import Generator
 from typing import Any
 
 import attrs
-from modelmesh_core import Flow, HttpRequest, HttpResponse, Operation, ProviderCall, ProviderSettings, Reply
+from modelmesh_core import (
+    Flow,
+    HttpRequest,
+    HttpResponse,
+    Json,
+    Operation,
+    ProviderCall,
+    ProviderSettings,
+    Reply,
+    as_count,
+    as_object,
+    as_text,
+    checked_url,
+)
 
 from .embedding import EmbeddingProvider, image_of, inputs_of, parts_of
 from .options import JinaOptions
 from .searching import (
     SearchProvider,
-    checked_url,
     query_with_sites,
     reply_of,
     result_of,
     rows_of,
     unreadable,
 )
-from .shapes import Json, as_count, as_object, as_text
 
 _EMBED = frozenset(
     {
@@ -61,6 +72,7 @@ class Jina(EmbeddingProvider):
 class JinaSearch(SearchProvider):
     """Search and reading, which have hosts of their own."""
 
+    title = "Jina"
     own_parameters = frozenset({"gl", "hl", "location", "page", "type", "provider", "respondWith", "timeout"})
 
     def __init__(self, settings: ProviderSettings) -> None:
@@ -88,7 +100,7 @@ class JinaSearch(SearchProvider):
         return reply_of([_result({"url": url, **page})], _rest(answer), response, _tokens(answer, [page]))
 
     def _ask(self, url: str, body: Json) -> Generator[HttpRequest, HttpResponse, tuple[Json, HttpResponse]]:
-        answer, response = yield from self.ask(url, body, {"accept": "application/json"})
+        answer, response = yield from self.look_up(url, body, {"accept": "application/json"})
         code = answer.get("code")
         if isinstance(code, int) and 400 <= code < 600:  # an error that came with a success status
             raise self.error(attrs.evolve(response, status=code))

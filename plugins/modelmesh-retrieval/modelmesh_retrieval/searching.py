@@ -5,31 +5,33 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Generator, Iterable, Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
-import attrs
 from modelmesh_core import (
     Failure,
     FailureKind,
     Flow,
-    HttpProvider,
     HttpRequest,
     HttpResponse,
+    Json,
     Operation,
     ProviderCall,
     ProviderError,
-    ProviderSettings,
     Reply,
-    Secret,
     Usage,
+    VendorProvider,
+    as_list,
+    as_object,
+    as_text,
     headroom_of,
+    json_bytes,
     provider_error,
+    refused,
+    undecodable,
 )
 
 from .errors import failure_of_answer
-from .shapes import Json, as_list, as_object, as_text, dump, refused, undecodable
 
-Asking = Generator[HttpRequest, HttpResponse, tuple[Json, HttpResponse]]
+LookingUp = Generator[HttpRequest, HttpResponse, tuple[Json, HttpResponse]]
 """One request → the decoded answer, and the response."""
 AGREED = frozenset(
     {"model", "query", "url", "max_results", "include_domains", "exclude_domains", "country", "time_range"}
@@ -37,26 +39,12 @@ AGREED = frozenset(
 _WITHOUT_EFFECT = frozenset({"user", "metadata", "stream"})
 
 
-class SearchProvider(HttpProvider):
+class SearchProvider(VendorProvider):
     """An account at a search vendor. A subclass says how it searches and reads."""
 
     operations = frozenset({Operation.SEARCH})
     own_parameters: frozenset[str] = frozenset()
     """The vendor's own, sent as they are."""
-
-    def __init__(self, settings: ProviderSettings, default_base_url: str) -> None:
-        """Raises ValueError for a base URL that is not absolute, or a key that no header can carry."""
-        self.name = settings.name
-        self.base_url = checked_url(settings.base_url or default_base_url, f"providers.{settings.name}.base_url")
-        self._key = settings.api_key.reveal().strip() if settings.api_key else ""
-        if not (self._key.isascii() and self._key.isprintable()):
-            raise ValueError(f"providers.{settings.name}.api_key holds characters that no HTTP header can carry")
-        own = {name.lower(): _revealed(value) for name, value in settings.headers.items()}
-        self.headers = {**(self.key_header(self._key) if self._key else {}), **own}
-
-    def key_header(self, key: str) -> Mapping[str, str]:
-        """The header, in lower case, that proves who asks."""
-        return {"authorization": f"Bearer {key}"}
 
     @abstractmethod
     def search(self, call: ProviderCall, own: Json) -> Generator[HttpRequest, HttpResponse, Reply]:
@@ -68,7 +56,7 @@ class SearchProvider(HttpProvider):
 
     def execute(self, call: ProviderCall) -> Flow:
         if call.operation is not Operation.SEARCH:
-            raise refused(f"provider {self.name!r} searches the web, and cannot do {call.operation.value}")
+            raise self.unable(call)
         own: Json = {}
         for name, value in call.body.items():
             if name in self.own_parameters and value is not None:
@@ -82,25 +70,21 @@ class SearchProvider(HttpProvider):
             raise refused("search takes a query, or the absolute url of a page to read")
         return (yield from self.read(call, url, own))
 
-    def ask(self, url: str, body: Json | None = None, headers: Mapping[str, str] | None = None) -> Asking:
+    def look_up(self, url: str, body: Json | None = None, headers: Mapping[str, str] | None = None) -> LookingUp:
         """POSTs ``body`` as JSON; without one, GETs. Raises ProviderError for errors, and for what is no object."""
         sent = {**self.headers, **(headers or {})}
         if body is None:
-            response = yield HttpRequest("GET", url, sent)
+            request = HttpRequest("GET", url, sent)
         else:
-            response = yield HttpRequest("POST", url, {**sent, "content-type": "application/json"}, dump(body))
-        if not 200 <= response.status < 300:
-            raise self.error(response)
+            request = HttpRequest("POST", url, {**sent, "content-type": "application/json"}, json_bytes(body))
+        response = yield from self.ask(request)
         answer: Any = response.json()
         if not isinstance(answer, dict):
-            raise undecodable("search answer", response.status, answer)
+            raise self.undecodable(response, "an object")
         return as_object(answer), response
 
-    def error(self, response: HttpResponse) -> ProviderError:
-        """What a response that is no success is to be raised as. It never holds the key."""
-        if self._key:
-            response = attrs.evolve(response, body=response.body.replace(self._key.encode(), b"***"))
-        return provider_error(failure_of_answer(response))
+    def failure(self, response: HttpResponse) -> Failure:
+        return failure_of_answer(response)
 
 
 def reply_of(results: list[Json], answer: Json, response: HttpResponse, tokens: int = 0) -> Reply:
@@ -122,7 +106,7 @@ def rows_of(answer: Json, key: str, response: HttpResponse) -> list[Json]:
     """The objects under ``key``. Raises ProviderError where there is no list."""
     rows = answer.get(key)
     if not isinstance(rows, list):
-        raise undecodable(f"search answer with {key}", response.status, answer)
+        raise undecodable(response, key)
     return [as_object(row) for row in as_list(rows) if isinstance(row, dict)]
 
 
@@ -156,22 +140,3 @@ def time_range_of(call: ProviderCall) -> str:
         call.drop("time_range", "it takes day, week, month or year")
         return ""
     return asked
-
-
-def checked_url(url: str, place: str) -> str:
-    """``url`` without a closing slash. Raises ValueError, naming ``place``, for one that is not absolute."""
-    text, expected = url.strip().rstrip("/"), "expected an absolute address such as https://api.example.com"
-    try:
-        parts = urlsplit(text)
-        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        raise ValueError(f"{place}: {expected}, found one that cannot be parsed") from None
-    if "@" in parts.netloc:
-        raise ValueError(f"{place} must not hold a user or password: use api_key, or headers")
-    if not valid or parts.query or parts.fragment:
-        raise ValueError(f"{place}: {expected} without a query, found {text!r}")
-    return text
-
-
-def _revealed(value: str | Secret) -> str:
-    return value.reveal() if isinstance(value, Secret) else value

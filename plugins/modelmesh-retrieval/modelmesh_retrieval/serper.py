@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping
 
-from modelmesh_core import HttpRequest, HttpResponse, ProviderCall, ProviderSettings, Reply
+from modelmesh_core import (
+    HttpRequest,
+    HttpResponse,
+    Json,
+    ProviderCall,
+    ProviderSettings,
+    Reply,
+    as_object,
+    as_text,
+    checked_url,
+)
 
 from .options import SerperOptions
 from .searching import (
     SearchProvider,
-    checked_url,
     query_with_sites,
     reply_of,
     result_of,
@@ -17,7 +26,6 @@ from .searching import (
     time_range_of,
     unreadable,
 )
-from .shapes import Json, as_object, as_text
 
 _VERTICALS = {"news": "news", "images": "images", "videos": "videos", "places": "places", "shopping": "shopping",
               "scholar": "organic", "patents": "organic"}  # fmt: skip
@@ -27,6 +35,7 @@ _VERTICALS = {"news": "news", "images": "images", "videos": "videos", "places": 
 class Serper(SearchProvider):
     """``serper.search.v1``. The model ``search`` is the web; others are Google's other searches."""
 
+    title = "Serper"
     own_parameters = frozenset({"gl", "hl", "location", "page", "tbs", "autocorrect", "includeMarkdown"})
 
     def __init__(self, settings: ProviderSettings) -> None:
@@ -47,7 +56,7 @@ class Serper(SearchProvider):
             body["tbs"] = f"qdr:{span[0]}"
         vertical = call.upstream_model if call.upstream_model in _VERTICALS else "search"
         key = _VERTICALS.get(vertical, "organic")
-        answer, response = yield from self.ask(f"{self.base_url}/{vertical}", {**body, **own})
+        answer, response = yield from self.look_up(f"{self.base_url}/{vertical}", {**body, **own})
         rows = rows_of(answer, key, response) if key in answer or "searchParameters" not in answer else []
         results = [result_of(row, title="title", url="link", snippet="snippet", published_at="date") for row in rows]
         rest = {name: value for name, value in answer.items() if name != key}
@@ -57,7 +66,7 @@ class Serper(SearchProvider):
         return reply_of(results, rest, response)
 
     def read(self, call: ProviderCall, url: str, own: Json) -> Generator[HttpRequest, HttpResponse, Reply]:
-        answer, response = yield from self.ask(self._read_url, {"url": url, "includeMarkdown": True, **own})
+        answer, response = yield from self.look_up(self._read_url, {"url": url, "includeMarkdown": True, **own})
         content = as_text(answer.get("markdown")) or as_text(answer.get("text"))
         if not content:
             raise unreadable(url, as_text(answer.get("message")), answer)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
-from modelmesh_core import HttpRequest, HttpResponse, ProviderCall, ProviderSettings, Reply
+from modelmesh_core import HttpRequest, HttpResponse, Json, ProviderCall, ProviderSettings, Reply, as_objects, as_text
 
 from .countries import NAMES
 from .searching import (
@@ -16,7 +16,6 @@ from .searching import (
     time_range_of,
     unreadable,
 )
-from .shapes import Json, as_objects, as_text
 
 _DEPTHS = frozenset({"basic", "advanced", "fast", "ultra-fast"})
 
@@ -24,6 +23,7 @@ _DEPTHS = frozenset({"basic", "advanced", "fast", "ultra-fast"})
 class Tavily(SearchProvider):
     """``tavily.search.v1``. The model is the depth of the search."""
 
+    title = "Tavily"
     own_parameters = frozenset(
         {
             "search_depth", "topic", "chunks_per_source", "include_answer", "include_raw_content", "include_images",
@@ -51,7 +51,7 @@ class Tavily(SearchProvider):
                 body["country"] = name
             else:
                 call.drop("country", "Tavily does not know it, or not for this topic")
-        answer, response = yield from self.ask(f"{self.base_url}/search", body)
+        answer, response = yield from self.look_up(f"{self.base_url}/search", body)
         rows = rows_of(answer, "results", response)
         names = {"title": "title", "url": "url", "snippet": "content", "content": "raw_content"}
         results = [result_of(row, **names, score="score", published_at="published_date") for row in rows]
@@ -59,7 +59,7 @@ class Tavily(SearchProvider):
 
     def read(self, call: ProviderCall, url: str, own: Json) -> Generator[HttpRequest, HttpResponse, Reply]:
         depth = {"extract_depth": call.upstream_model} if call.upstream_model == "advanced" else {}
-        answer, response = yield from self.ask(f"{self.base_url}/extract", {"urls": [url], **depth, **own})
+        answer, response = yield from self.look_up(f"{self.base_url}/extract", {"urls": [url], **depth, **own})
         rows = rows_of(answer, "results", response)
         failed = as_objects(answer.get("failed_results"))
         if not rows:

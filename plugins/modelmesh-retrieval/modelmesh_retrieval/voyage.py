@@ -6,10 +6,9 @@ import re
 from typing import Any
 
 import attrs
-from modelmesh_core import Failure, FailureKind, HttpResponse, Operation, ProviderCall, ProviderSettings
+from modelmesh_core import Failure, FailureKind, HttpResponse, Json, Operation, ProviderCall, ProviderSettings, as_text
 
 from .embedding import EmbeddingProvider, image_of, inputs_of, parts_of
-from .shapes import Json, as_text
 
 _EMBED = frozenset(
     {"input", "input_type", "dimensions", "encoding_format", "truncation", "output_dimension", "output_dtype"}

@@ -1,16 +1,13 @@
 """Providers to drive by hand, and the recorded exchanges."""
 
 import json
-import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import attrs
-import orjson
 import pytest
+from connectors import answer, recorded_rows
 from modelmesh_core import (
-    Headers,
     HttpRequest,
     HttpResponse,
     Operation,
@@ -21,7 +18,8 @@ from modelmesh_core import (
 )
 from modelmesh_retrieval import provider_connectors
 
-RECORDINGS = Path(__file__).parents[4] / "shared" / "recordings"
+__all__ = ["answer"]
+
 KEY = "key-secret"
 
 
@@ -38,16 +36,6 @@ def make_provider() -> Callable[..., Provider]:
         return connector.create(attrs.evolve(settings, base_url=base_url or connector.default_base_url))
 
     return make
-
-
-@pytest.fixture(scope="session")
-def answer() -> Callable[..., HttpResponse]:
-    def answer(body: Any, status: int = 200, **headers: str) -> HttpResponse:
-        named = [("content-type", "application/json")]
-        named += [(name.replace("_", "-"), value) for name, value in headers.items()]
-        return HttpResponse(status, Headers(named), body if isinstance(body, bytes) else orjson.dumps(body))
-
-    return answer
 
 
 class Asked:
@@ -86,11 +74,7 @@ def recordings() -> Callable[[str], list[dict[str, Any]]]:
     """The recorded exchanges with a vendor, their JSON decoded."""
 
     def recordings(vendor: str) -> list[dict[str, Any]]:
-        if not RECORDINGS.is_dir():
-            if os.environ.get("CI"):
-                raise AssertionError("the recorded exchanges are not in ../shared/recordings")
-            pytest.skip("needs the recorded exchanges in ../shared/recordings, which are not here")
-        rows = [json.loads(line) for line in (RECORDINGS / f"{vendor}.jsonl").open(encoding="utf-8")]
+        rows = recorded_rows(vendor)
         for row in rows:
             for side in ("request", "response"):
                 body = row[side].get("body")

@@ -13,17 +13,23 @@ from modelmesh_core import (
     Flow,
     HttpRequest,
     HttpResponse,
+    Json,
     Operation,
     ProviderCall,
     ProviderError,
     ProviderSettings,
+    VendorProvider,
+    as_number,
+    as_objects,
+    as_text,
+    drop_unknown,
+    file_of,
+    object_of,
+    poll_delays,
     provider_error,
 )
 
 from . import transcript
-from .account import Account, answered, delays
-from .form import file_of
-from .shapes import Json, as_number, as_objects, as_text, drop_unknown
 
 _OWN = frozenset(
     {"keyterms_prompt", "speaker_labels", "speakers_expected", "punctuate", "format_text", "disfluencies"}
@@ -33,7 +39,7 @@ _LEGACY = frozenset({"best", "nano", "slam-1", "universal"})
 _THEIR_FAULT = re.compile(r"server error|internal error|try again|timed? ?out|temporar|upload(?:ed)? .*expired", re.I)
 
 
-class AssemblyAI(Account):
+class AssemblyAI(VendorProvider):
     """``assemblyai.stt.v1``."""
 
     title = "AssemblyAI"
@@ -42,7 +48,7 @@ class AssemblyAI(Account):
     def __init__(self, settings: ProviderSettings) -> None:
         super().__init__(settings, "https://api.assemblyai.com")
 
-    def key_headers(self, key: str) -> dict[str, str]:
+    def key_header(self, key: str) -> dict[str, str]:
         return {"authorization": key}
 
     def execute(self, call: ProviderCall) -> Flow:
@@ -54,16 +60,16 @@ class AssemblyAI(Account):
             content = file_of(call.body.get("file"), "file").content
             headers = {"content-type": "application/octet-stream"}
             response = yield from self.ask(self.request("POST", "/v2/upload", content=content, headers=headers))
-            url = as_text(answered(response).get("upload_url"))
+            url = as_text(object_of(response).get("upload_url"))
             if not url:
                 raise self.undecodable(response, "an upload_url")
         response = yield from self.ask(self.request("POST", "/v2/transcript", json={"audio_url": url, **job}))
-        answer, polls = answered(response), delays()
+        answer, polls = object_of(response), poll_delays()
         identity = as_text(answer.get("id"))
         path = f"/v2/transcript/{quote(identity, safe='')}"
         while (status := as_text(answer.get("status"))) in ("queued", "processing") and identity:
             response = yield from self.ask(self.request("GET", path, delay=next(polls)))
-            answer = answered(response)
+            answer = object_of(response)
         if status == "error":
             raise failed(answer)
         if status != "completed" or not isinstance(answer.get("text"), (str, type(None))):
@@ -71,7 +77,7 @@ class AssemblyAI(Account):
         sentences: Any = None
         if transcript.wants_segments(call) and not answer.get("utterances"):
             response = yield from self.ask(self.request("GET", f"{path}/sentences"))
-            sentences = answered(response).get("sentences")
+            sentences = object_of(response).get("sentences")
         return transcript.reply_of(call, heard_in(answer, sentences), response)
 
     def check_health(self) -> Generator[HttpRequest, HttpResponse, None]:

@@ -6,12 +6,20 @@ import re
 from collections.abc import Generator
 from xml.sax.saxutils import escape, quoteattr
 
-from modelmesh_core import Flow, HttpRequest, HttpResponse, Operation, ProviderCall, ProviderSettings
+from modelmesh_core import (
+    Flow,
+    HttpRequest,
+    HttpResponse,
+    Operation,
+    ProviderCall,
+    ProviderSettings,
+    VendorProvider,
+    as_text,
+    drop_unknown,
+)
 
 from . import speech
-from .account import Account
 from .options import AzureSpeechOptions
-from .shapes import as_text, drop_unknown
 
 _FORMATS = {
     "mp3": "audio-24khz-96kbitrate-mono-mp3",
@@ -28,7 +36,7 @@ _COUNTED_TWICE = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-
 """Han characters, in whatever language, are billed as two."""
 
 
-class AzureSpeech(Account):
+class AzureSpeech(VendorProvider):
     """``azure.tts.v1``."""
 
     title = "Azure AI Speech"
@@ -42,7 +50,7 @@ class AzureSpeech(Account):
             raise ValueError(f"providers.{settings.name}.region is missing: the region of the Speech resource")
         super().__init__(settings, f"https://{self._options.region}.tts.speech.microsoft.com")
 
-    def key_headers(self, key: str) -> dict[str, str]:
+    def key_header(self, key: str) -> dict[str, str]:
         return {"ocp-apim-subscription-key": key}
 
     def execute(self, call: ProviderCall) -> Flow:

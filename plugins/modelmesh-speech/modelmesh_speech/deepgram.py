@@ -11,16 +11,23 @@ from modelmesh_core import (
     Flow,
     HttpRequest,
     HttpResponse,
+    Json,
     Operation,
     ProviderCall,
     ProviderSettings,
     Reply,
+    VendorProvider,
+    as_list,
+    as_number,
+    as_object,
+    as_objects,
+    as_text,
+    drop_unknown,
+    file_of,
+    object_of,
 )
 
 from . import speech, transcript
-from .account import Account, answered
-from .form import file_of
-from .shapes import Json, as_list, as_number, as_object, as_objects, as_text, drop_unknown
 
 _FORMATS = {
     "mp3": {"encoding": "mp3"},
@@ -40,12 +47,12 @@ _VOICED = re.compile(r"(aura(?:-\d+)?)-(\w+)-(\w+)")
 _VOICE_NAME = re.compile(r"[a-z]+")
 
 
-class Deepgram(Account):
+class Deepgram(VendorProvider):
     """``deepgram.speech.v1``."""
 
     title = "Deepgram"
     operations = frozenset({Operation.SPEECH, Operation.TRANSCRIPTION})
-    codes = {
+    error_codes = {
         "invalid_auth": FailureKind.AUTHENTICATION,
         "asr_payment_required": FailureKind.AUTHENTICATION,
         "insufficient_permissions": FailureKind.AUTHENTICATION,
@@ -56,7 +63,7 @@ class Deepgram(Account):
     def __init__(self, settings: ProviderSettings) -> None:
         super().__init__(settings, "https://api.deepgram.com")
 
-    def key_headers(self, key: str) -> dict[str, str]:
+    def key_header(self, key: str) -> dict[str, str]:
         is_token = key.startswith("eyJ") and key.count(".") == 2  # granted for a while, instead of a key
         return {"authorization": f"{'Bearer' if is_token else 'Token'} {key}"}
 
@@ -70,7 +77,7 @@ class Deepgram(Account):
     def list_models(self) -> Generator[HttpRequest, HttpResponse, Sequence[CatalogueModel]]:
         """What ``GET /v1/models`` lists."""
         response = yield from self.ask(self.request("GET", "/v1/models"))
-        listed, found = answered(response), dict[str, CatalogueModel]()
+        listed, found = object_of(response), dict[str, CatalogueModel]()
         for key, capability in (("stt", "speech-to-text"), ("tts", "text-to-speech")):
             for row in as_objects(listed.get(key)):
                 if name := as_text(row.get("canonical_name")):
@@ -101,7 +108,7 @@ class Deepgram(Account):
             headers = {"content-type": file.media_type}
             request = self.request("POST", "/v1/listen", query=query, content=file.content, headers=headers)
         response = yield from self.ask(request)
-        answer = answered(response)
+        answer = object_of(response)
         if not as_objects(as_object(answer.get("results")).get("channels")):
             raise self.undecodable(response, "channels of a transcript")
         return transcript.reply_of(call, heard_in(answer), response)

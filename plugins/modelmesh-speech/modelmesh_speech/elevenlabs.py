@@ -10,19 +10,28 @@ from modelmesh_core import (
     CatalogueModel,
     FailureKind,
     Flow,
+    FormFile,
     HttpRequest,
     HttpResponse,
+    Json,
     Operation,
     ProviderCall,
     ProviderSettings,
     Reply,
+    VendorProvider,
+    as_number,
+    as_object,
+    as_objects,
+    as_text,
+    drop_unknown,
+    encode_form,
+    file_of,
+    object_of,
+    refused,
 )
 
 from . import speech, transcript
-from .account import Account, answered
-from .form import File, encode_form, file_of
 from .options import ElevenLabsOptions
-from .shapes import Json, as_number, as_object, as_objects, as_text, drop_unknown, refuse
 
 _OUTPUTS = {"mp3": "mp3_44100_128", "opus": "opus_48000_128", "pcm": "pcm_24000", "wav": "pcm_24000"}
 """WAV gets its header here: accounts of every size may have samples of 24 kHz, but not every rate as WAV."""
@@ -34,12 +43,12 @@ _OWN_HEARING = frozenset({"num_speakers", "diarize", "tag_audio_events", "seed"}
 _VOICE_ID = re.compile(r"[A-Za-z0-9]{20}")
 
 
-class ElevenLabs(Account):
+class ElevenLabs(VendorProvider):
     """``elevenlabs.tts.v1``."""
 
     title = "ElevenLabs"
     operations = frozenset({Operation.SPEECH, Operation.TRANSCRIPTION})
-    codes = {
+    error_codes = {
         "quota_exceeded": FailureKind.QUOTA,
         "insufficient_credits": FailureKind.QUOTA,
         "max_character_limit_exceeded": FailureKind.CONTEXT_LENGTH,
@@ -59,7 +68,7 @@ class ElevenLabs(Account):
         self._options = given if isinstance(given, ElevenLabsOptions) else ElevenLabsOptions()
         self._found: dict[str, str] = {}
 
-    def key_headers(self, key: str) -> dict[str, str]:
+    def key_header(self, key: str) -> dict[str, str]:
         return {"xi-api-key": key}
 
     def execute(self, call: ProviderCall) -> Flow:
@@ -107,19 +116,19 @@ class ElevenLabs(Account):
             return wanted
         query = {"search": wanted, "page_size": "100"}
         response = yield from self.ask(self.request("GET", "/v2/voices", query=query))
-        for row in as_objects(answered(response).get("voices")):
+        for row in as_objects(object_of(response).get("voices")):
             name, identity = as_text(row.get("name")), as_text(row.get("voice_id"))
             if identity and wanted.casefold() in (name.casefold(), name.partition(" - ")[0].strip().casefold()):
                 self._found[wanted] = identity
                 return identity
-        refuse(f"voice: the account has none of the name {wanted[:80]!r}", "voice_not_found")
+        raise refused(f"voice: the account has none of the name {wanted[:80]!r}", "voice_not_found")
 
     def _hear(self, call: ProviderCall) -> Generator[HttpRequest, HttpResponse, Reply]:
         body = call.body
         drop_unknown(call, transcript.KNOWN | _OWN_HEARING)
         if body.get("prompt"):
             call.drop("prompt")
-        fields: list[tuple[str, str | File]] = [("model_id", call.upstream_model)]
+        fields: list[tuple[str, str | FormFile]] = [("model_id", call.upstream_model)]
         if language := as_text(body.get("language")):
             fields.append(("language_code", language.partition("-")[0].lower()))
         if transcript.format_of(call) == "diarized_json" and body.get("diarize") is None:
@@ -132,7 +141,7 @@ class ElevenLabs(Account):
         media_type, content = encode_form(fields)
         request = self.request("POST", "/v1/speech-to-text", content=content, headers={"content-type": media_type})
         response = yield from self.ask(request)
-        answer = answered(response)
+        answer = object_of(response)
         if not isinstance(answer.get("text"), str):
             raise self.undecodable(response, "a text")
         return transcript.reply_of(call, heard_in(answer), response)

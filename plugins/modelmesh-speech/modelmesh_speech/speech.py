@@ -6,10 +6,18 @@ import struct
 from typing import Any
 
 import attrs
-from modelmesh_core import HttpResponse, ProviderCall, Reply, Usage, headroom_of
-
-from .account import Account
-from .shapes import as_number, as_object, as_text, refuse
+from modelmesh_core import (
+    HttpResponse,
+    ProviderCall,
+    Reply,
+    Usage,
+    VendorProvider,
+    as_number,
+    as_object,
+    as_text,
+    headroom_of,
+    refused,
+)
 
 KNOWN = frozenset({"input", "voice", "response_format", "speed", "instructions"})
 OPENAI_VOICES = frozenset(
@@ -29,7 +37,7 @@ def text_of(call: ProviderCall) -> str:
     """What is to be spoken. Raises ProviderError if there is nothing."""
     text = call.body.get("input")
     if not isinstance(text, str) or not text.strip():
-        refuse("input: expected a text", "invalid_input")
+        raise refused("input: expected a text", "invalid_input")
     return text
 
 
@@ -38,7 +46,7 @@ def voice_of(call: ProviderCall) -> str:
     given: Any = call.body.get("voice")
     voice = (as_text(given) or as_text(as_object(given).get("id"))).strip()
     if given is not None and not voice:
-        refuse(f"voice: expected a name or an id, found {type(given).__name__}", "invalid_voice")
+        raise refused(f"voice: expected a name or an id, found {type(given).__name__}", "invalid_voice")
     return voice
 
 
@@ -56,14 +64,14 @@ def speed_of(call: ProviderCall, slowest: float, fastest: float) -> float:
     given = call.body.get("speed")
     speed = 1.0 if given is None else as_number(given)
     if speed is None:
-        refuse("speed: expected a number", "invalid_speed")
+        raise refused("speed: expected a number", "invalid_speed")
     within = min(max(speed, slowest), fastest)
     if within != speed:
         call.drop("speed", f"the provider's lie between {slowest:g} and {fastest:g}: {within:g} was used")
     return within
 
 
-def spoken(account: Account, call: ProviderCall, response: HttpResponse, sound: str, characters: int) -> Reply:
+def spoken(account: VendorProvider, call: ProviderCall, response: HttpResponse, sound: str, characters: int) -> Reply:
     """The sound in ``response``, which was asked for as ``sound`` (``mp3``, ...)."""
     media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     if not response.body or media_type.startswith("text/") or media_type.endswith("json"):

@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import attrs
-from modelmesh_core import HttpResponse, ProviderCall, Reply, Usage, headroom_of
-
-from .shapes import Json, as_list, as_number, as_text
+from modelmesh_core import HttpResponse, Json, ProviderCall, Reply, Usage, as_list, as_number, as_text, headroom_of
 
 FORMATS = frozenset({"json", "verbose_json", "diarized_json", "text", "srt", "vtt"})
 KNOWN = frozenset(
