@@ -283,3 +283,14 @@ def test_a_day_of_the_providers_time_zone_begins_for_all_replicas_at_once(replic
     for mesh in meshes:
         mesh.upstream.clock.advance(3600)
     assert (served(meshes[1], 3), served(meshes[0], 9)) == (3, 2)
+
+
+def test_replicas_that_run_different_configurations_say_so_once(replica, caplog):
+    replica(limit=10)
+    replica(limit=10)
+    time.sleep(0.2)  # they have heard each other several times
+    assert "another configuration" not in caplog.text
+    replica(limit=20)
+    assert eventually(lambda: caplog.text.count("runs another configuration") >= 3)
+    time.sleep(0.2)
+    assert caplog.text.count("runs another configuration") == 3, "the two of one version, and the third, once each"
