@@ -48,7 +48,7 @@ def test_the_built_in_connectors_are_found_without_importing_them():
         print(*sorted({i.kind for i in infos}))
     """
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["observability", "provider", "rotation", "secret-store", "storage"]
+    assert done.stdout.split() == ["discovery", "observability", "provider", "rotation", "secret-store", "storage"]
 
 
 @pytest.mark.parametrize("name", ["modelmesh.round-robin.v1", "rotation.modelmesh.round-robin.v1", "round-robin"])
