@@ -72,6 +72,7 @@ class Account:
         "held",
         "in_flight",
         "last_request",
+        "moves",
         "name",
         "timezone",
         "unsent",
@@ -91,6 +92,8 @@ class Account:
         self.last_request: float | None = None
         self.version = 0
         """Grows with every change, so that snapshots know when they are stale."""
+        self.moves = 0
+        """Grows whenever a window begins anew, or is corrected."""
         self._bases: list[Used] = [(0, 0, 0)] * len(KINDS)
         self._starts = [0.0] * len(KINDS)
         self._ends = [0.0] * len(KINDS)
@@ -113,6 +116,7 @@ class Account:
             if start - _JUMP <= now < end:
                 continue
             _, self._starts[place], self._ends[place] = window_at(kind, now, self.timezone)
+            self.moves += 1
             if now >= end:  # a clock that went back keeps what was used: nothing says that it was in another window
                 self._bases[place] = minus(self.count, self.held)
         self._next_end = min(self._ends)
@@ -124,25 +128,15 @@ class Account:
         self.advance(now)
         return minus(self.count, self._bases[place])
 
-    def fits(self, rows: Sequence[Row], requests: int, tokens: int, nanos: int, now: float) -> bool:
-        """Whether so much more passes none of ``rows``. The quick look before every reservation.
-
-        What costs nothing passes no limit of money, however much of that is used.
-        """
-        if self._sums is not None:
-            return False  # a rolling window is looked at more closely
-        if not self._starts[0] - _JUMP <= now < self._next_end:
-            self.advance(now)
-        count, bases = self.count, self._bases
-        for place, most_requests, most_tokens, most_nanos in rows:
-            base = bases[place]
-            if (
-                (most_requests is not None and count[0] - base[0] + requests > most_requests)
-                or (most_tokens is not None and count[1] - base[1] + tokens > most_tokens)
-                or (most_nanos is not None and nanos and count[2] - base[2] + nanos > most_nanos)
-            ):
-                return False
-        return True
+    def ceilings(self, rows: Sequence[Row], now: float) -> tuple[float, float, float]:
+        """How far ``count`` may grow until it passes the first of ``rows``; it holds until ``moves`` changes."""
+        self.advance(now)
+        found = [float("inf")] * 3
+        for place, *most in rows:
+            for measure, limit in enumerate(most):
+                if limit is not None:
+                    found[measure] = min(found[measure], self._bases[place][measure] + limit)
+        return found[0], found[1], found[2]
 
     def end_of(self, place: int, now: float) -> float:
         """When that window ends, or its oldest amount leaves it. UTC epoch seconds."""
@@ -204,10 +198,12 @@ class Account:
             for place, start in enumerate(self._starts):
                 if since < start:
                     self._bases[place] = plus(self._bases[place], amounts)
+                    self.moves += 1
 
     def raise_used(self, place: int, missing: Used) -> None:
         """Count ``missing`` more in one window."""
         self._bases[place] = minus(self._bases[place], missing)
+        self.moves += 1
         self.version += 1
 
     def learn(self, place: int, totals: Totals, unsent: Used, now: float) -> None:
@@ -228,6 +224,7 @@ class Account:
             elif totals.slot < int(self._starts[place]):
                 return  # of the window before
             self._bases[place] = minus(self.count, plus(totals.used, mine))
+            self.moves += 1
         self.version += 1
 
     # --- keeping -----------------------------------------------------------------------------------------------------
@@ -247,6 +244,7 @@ class Account:
             if kind in saved and self._sums is None:
                 self._starts[place], self._ends[place], requests, tokens, nanos = saved[kind]
                 self._bases[place] = minus(self.count, (int(requests), int(tokens), int(nanos)))
+                self.moves += 1
         self._next_end = min(self._ends)
         self.version += 1
 

@@ -32,7 +32,19 @@ class LimitReached:
 class Allowance:
     """How much of an account may be used; where it is limited, what the shared ledger is asked."""
 
-    __slots__ = ("_limits", "_lines", "_lines_until", "_per_request", "_rows", "account", "is_kept", "limits")
+    __slots__ = (
+        "_ceilings",
+        "_is_quick",
+        "_limits",
+        "_lines",
+        "_lines_until",
+        "_moves",
+        "_per_request",
+        "_rows",
+        "account",
+        "is_kept",
+        "limits",
+    )
 
     def __init__(self, account: Account, limits: AccountLimits = NO_LIMITS) -> None:
         self.account = account
@@ -41,6 +53,9 @@ class Allowance:
             (PLACES[limit.window], limit.requests, limit.tokens, _nanos(limit.cost)) for limit in limits.windows
         )
         self._per_request = _nanos(limits.per_request)
+        self._is_quick = not account.rolling and limits.per_request is None and limits.concurrent is None
+        self._ceilings = (0.0, 0.0, 0.0)
+        self._moves = -1
         self._rows = tuple(
             (PLACES[limit.window], limit.window, limit.requests, limit.tokens, _nanos(limit.cost))
             for limit in limits.windows
@@ -50,19 +65,31 @@ class Allowance:
         self._lines: tuple[Line, ...] = ()
         self._lines_until = 0.0
 
+    def fits(self, tokens: int, nanos: int, now: float) -> bool:
+        """Whether one more request of that size surely passes no limit. The quick look before every reservation.
+
+        What costs nothing passes no limit of money, however much of that is used.
+        """
+        account = self.account
+        if not self._is_quick:
+            return False  # to be looked at more closely
+        account.advance(now)
+        if account.moves != self._moves:
+            self._ceilings, self._moves = account.ceilings(self._limits, now), account.moves
+        requests, token_ceiling, nano_ceiling = self._ceilings
+        count = account.count
+        return (
+            count[0] < requests
+            and count[1] + tokens <= token_ceiling
+            and (not nanos or count[2] + nanos <= nano_ceiling)
+        )
+
     def refused(self, tokens: int, nanos: int, now: float, share: float = 1.0) -> LimitReached | None:
         """Which limit one more request of ``tokens`` and ``nanos`` would pass, and when its window resets.
 
         ``share`` is how much of what the shared ledger last knew to be left this process may use by itself.
         """
         limits = self.limits
-        if (
-            share >= 1.0
-            and (self._per_request is None or nanos <= self._per_request)
-            and (limits.concurrent is None or self.account.in_flight < limits.concurrent)
-            and self.account.fits(self._limits, 1, tokens, nanos, now)
-        ):
-            return None
         if self._per_request is not None and nanos > self._per_request:
             spent = Decimal(nanos) / NANO
             reason = f"budget of {limits.per_request} USD per request ({spent:.6f} USD expected)"

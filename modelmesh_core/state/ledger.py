@@ -142,6 +142,8 @@ class Ledger:
         share = self.shared.share if self.shared is not None else 1.0
         with self.lock:
             for allowance in allowances:
+                if share >= 1.0 and allowance.fits(tokens, nanos, now):
+                    continue
                 refused = allowance.refused(tokens, nanos, now, share)
                 if refused is not None:
                     return refused
