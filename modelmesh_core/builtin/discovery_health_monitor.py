@@ -64,18 +64,20 @@ class HealthMonitor(DiscoveryService):
         except NotImplementedError:
             return  # there is no call that costs nothing
         except ProviderError as error:
-            self._failed(name, error)
+            self._failed(service, error)
+        except Exception:  # a connector's bug is no reason to leave the others unwatched
+            logger.exception("the health check of provider %s could not be made", name)
         else:
             self._failures.pop(name, None)
             if not service.is_available():
                 engine.router.accounting.account_works(service)
                 logger.info("provider %s works again", name)
 
-    def _failed(self, name: str, error: ProviderError) -> None:
+    def _failed(self, service: Any, error: ProviderError) -> None:
+        name: str = service.name
         count = self._failures[name] = self._failures.get(name, 0) + 1
         threshold = self._mesh.config.discovery.health.failure_threshold
         logger.warning("provider %s failed a health check (%d of %d): %s", name, count, threshold, error.message)
-        service = self._mesh.engine.providers[name]
         if count >= threshold and service.is_available():
             accounting: Any = self._mesh.engine.router.accounting
             accounting.account_fails(service, error.failure)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -16,6 +16,7 @@ from modelmesh_core import (
     ModelDefinition,
     ModelMeshError,
     Pricing,
+    Reason,
     hookimpl,
 )
 
@@ -85,6 +86,8 @@ class RegistrySync(DiscoveryService):
         """Provider → ids that it listed at any time so far."""
         self._gone: set[str] = set()
         """Deprecated, and not back yet."""
+        self._differing: dict[str, Mapping[str, Mapping[str, str | None]]] = {}
+        """Provider → what its prices differed in, at the last round: known, and not told again."""
 
     async def run(self) -> None:
         while True:
@@ -113,6 +116,9 @@ class RegistrySync(DiscoveryService):
             except (ModelMeshError, NotImplementedError) as error:
                 logger.warning("the models of provider %s could not be listed: %s", name, error or "it has no list")
                 return None
+            except Exception:  # a connector's bug is no reason to leave out the others
+                logger.exception("the models of provider %s could not be listed", name)
+                return None
             models = {f"{name}.{model.upstream_model or model.id.partition('.')[2]}": model for model in listing}
             return (self._compared(name, models), models) if models else None
 
@@ -126,14 +132,40 @@ class RegistrySync(DiscoveryService):
             i for i, model in models.items() if i not in told | known.keys() and model.upstream_model not in upstream
         ]
         clear = [i for i in fresh if capabilities_of(models[i])]
+        before = self._differing.get(provider, {})
+        differing = {i: prices for i, prices in self._prices_of(provider, models).items() if before.get(i) != prices}
+        held = {listed for _, _, listed in self._held(provider)}
         return Changes(
             provider,
             tuple(clear),
             tuple(i for i in fresh if i not in clear),
             tuple(sorted(told - models.keys() - self._gone)),
-            tuple(sorted(self._gone & models.keys())),
-            _repriced(known.values(), models),
+            tuple(sorted((self._gone | held) & models.keys())),
+            differing,
         )
+
+    def _prices_of(self, provider: str, models: Mapping[str, CatalogueModel]) -> dict[str, Mapping[str, str | None]]:
+        known = self._mesh.engine.models.find_by_provider(provider)
+        on_free_tier = self._mesh.engine.config.providers[provider].free_tier
+        return _repriced([model for model in known if not (on_free_tier and model.pricing.is_free)], models)
+
+    def _in_pools(self, provider: str) -> Iterator[tuple[Any, Any, str]]:
+        """Every pool, each of its members that are of ``provider``, and the full id that a list has for it."""
+        for pool in self._mesh.engine.pools.values():
+            for member in pool.members.values():
+                if member.definition.provider == provider:
+                    yield pool, member, f"{provider}.{member.definition.upstream_model}"
+
+    def _held(self, provider: str) -> list[tuple[Any, str, str]]:
+        """What a sync put on standby, of any process and before any reload: pool, model, and the list's id for it.
+
+        A model that somebody took out by hand, or that has failed, is not among them.
+        """
+        return [
+            (pool, member.model.id, listed)
+            for pool, member, listed in self._in_pools(provider)
+            if member.standing.reason is Reason.MANUAL and member.standing.detail == _no_more(provider)
+        ]
 
     def _act(self, changes: Changes, models: Mapping[str, CatalogueModel]) -> None:
         settings, engine = self._mesh.config.discovery.sync, self._mesh.engine
@@ -145,16 +177,22 @@ class RegistrySync(DiscoveryService):
         if settings.on_repriced_model == "update":
             for model_id in changes.repriced:
                 engine.reprice(model_id, _listed_as(model_id, engine.models.find(model_id), models).pricing)
-        for pool in engine.pools.values():
-            if settings.on_deprecated_model == "deactivate":
-                for model_id in pool.members.keys() & set(changes.deprecated):
-                    pool.deactivate(model_id, f"{changes.provider} lists it no more")
-                for model_id in pool.members.keys() & set(changes.returned):
-                    pool.recover(model_id)
+        self._differing[changes.provider] = self._prices_of(changes.provider, models)
+        if settings.on_deprecated_model == "deactivate":
+            for pool, member, listed in self._in_pools(changes.provider):
+                if listed in changes.deprecated:
+                    pool.deactivate(member.model.id, _no_more(changes.provider))
+        for pool, model_id, listed in self._held(changes.provider):
+            if listed in models:
+                pool.recover(model_id)
         told = _told(changes, settings)
         if told:
             self._mesh.get_observability().emitter.emit("discovery_models_updated", told.to_dict())
             logger.info("provider %s: %s", told.provider, {k: v for k, v in told.to_dict().items() if v})
+
+
+def _no_more(provider: str) -> str:
+    return f"{provider} lists it no more"
 
 
 def _told(changes: Changes, settings: Any) -> Changes:
