@@ -100,6 +100,10 @@ class OpenAICompatible(HttpProvider):
         """For one stream: what does the same with each of its chunks. None leaves a chunk out."""
         return None
 
+    def describe(self, row: Mapping[str, object], model: CatalogueModel) -> CatalogueModel:
+        """``model`` with what the vendor's list says of it beyond the usual, such as prices."""
+        return model
+
     def limits(self, response: HttpResponse) -> Headroom:
         """What the head of a response says of limits."""
         return headroom_of(response.headers, response.received_at)
@@ -203,13 +207,14 @@ class OpenAICompatible(HttpProvider):
 
     def _listed(self, row: Mapping[str, object], identity: str) -> CatalogueModel:
         context = next((count for key in _CONTEXT_KEYS if (count := as_count(row.get(key)))), None)
-        return CatalogueModel(
+        model = CatalogueModel(
             f"{self.name}.{identity}",
             capabilities=(),
             upstream_model=identity,
             constraints=Constraints(context_window=context),
             source=self.models_url(),
         )
+        return self.describe(row, model)
 
     def error(self, response: HttpResponse) -> ProviderError:
         """What a response that is no success is to be raised as. It never holds the key."""

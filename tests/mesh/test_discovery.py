@@ -3,10 +3,23 @@
 import asyncio
 import json
 import time
+from decimal import Decimal
 
 import pytest
 from meshes import ask, config
-from modelmesh_core import ConnectorRegistry, DiscoveryConnector, DiscoveryService, ModelMesh
+from modelmesh_core import (
+    CatalogueModel,
+    ConnectorRegistry,
+    DiscoveryConnector,
+    DiscoveryService,
+    FreeTier,
+    HttpRequest,
+    ModelMesh,
+    OpenAICompatible,
+    Pricing,
+    ProviderConnector,
+    QuotaSettings,
+)
 from modelmesh_core.builtin.discovery_health_monitor import HealthMonitor
 from modelmesh_core.builtin.discovery_registry_sync import RegistrySync
 from modelmesh_core.testing import answers
@@ -113,6 +126,112 @@ def test_a_provider_that_cannot_be_asked_changes_nothing(make_mesh, upstream, ca
     assert "the models of provider a could not be listed" in caplog.text
 
 
+def test_who_took_a_model_out_by_hand_brings_it_back_by_hand(make_mesh, upstream):
+    lists = iter([["one", "two"], ["two"], ["one", "two"]])
+    both(upstream, A, lambda: listing(*next(lists)))
+    mesh, sync = synced(make_mesh, upstream, on_deprecated_model="deactivate")
+    sync()
+    mesh.engine.pools["chat"].deactivate("a.one", "the invoice is open")
+    sync()
+    sync()
+    assert mesh.engine.pools["chat"].get_standby_models() == ["a.one"]
+
+
+def test_a_model_that_is_back_after_a_reload_serves_again(make_mesh, upstream):
+    lists = iter([["one", "two"], ["two"], ["one", "two"]])
+    both(upstream, A, lambda: listing(*next(lists)))
+    mesh, sync = synced(make_mesh, upstream, on_deprecated_model="deactivate")
+    sync()
+    sync()
+    mesh.reload_config()
+    assert mesh.engine.pools["chat"].get_standby_models() == ["a.one"]
+    [changes] = mesh.background.run(RegistrySync(mesh).round())  # a reload makes services anew
+    assert changes.returned == ("a.one",)
+    assert mesh.engine.pools["chat"].get_standby_models() == []
+
+
+def test_a_model_under_a_name_of_ones_own_is_deprecated_with_its_upstream(make_mesh, upstream):
+    lists = iter([["one", "two"], ["two"], ["one", "two"]])
+    both(upstream, A, lambda: listing(*next(lists)))
+    settings = config("a.mine", discovery={"sync": {"on_deprecated_model": "deactivate", "on_new_model": "notify"}})
+    settings["models"]["a.mine"]["upstream_model"] = "one"
+    mesh = make_mesh(settings)
+    service = RegistrySync(mesh)
+    for standby in ([], ["a.mine"], []):
+        mesh.background.run(service.round())
+        assert mesh.engine.pools["chat"].get_standby_models() == standby
+
+
+class Priced(OpenAICompatible):
+    """Lists what ``upstream`` says a token costs, as some vendors do."""
+
+    def list_models(self):
+        response = yield HttpRequest("GET", self.models_url(), self.headers)
+        return [
+            CatalogueModel(
+                f"{self.name}.{row['id']}",
+                capabilities=("chat-completion",),
+                upstream_model=row["id"],
+                pricing=Pricing(input=Decimal(row["input"]), output=Decimal(2)),
+            )
+            for row in response.json()["data"]
+        ]
+
+
+def priced(upstream, prices, on_repriced_model, *, free_tier=False, stated=False):
+    """What ``a.one``, known to cost 1, costs after each of ``prices`` was listed; and what was told each time."""
+    known = CatalogueModel("a.one", ("chat-completion",), pricing=Pricing(input=Decimal(1), output=Decimal(2)))
+    registry, rows = ConnectorRegistry(), iter(prices)
+    tier = FreeTier("https://a.test/limits", "2026-11-23", QuotaSettings(requests_per_minute=9))
+    registry.register(
+        ProviderConnector("acme.priced.v1", Priced, models=lambda: [known], free_tier=lambda: tier, default_name="a")
+    )
+    both(upstream, A, lambda: listing("one", input=next(rows)))
+    settings = config("a.one", discovery={"sync": {"on_repriced_model": on_repriced_model}})
+    settings["providers"]["a"] |= {"connector": "acme.priced.v1", "free_tier": free_tier}
+    settings["models"] = {"a.one": {"pricing": {"input": 1, "output": 2}}} if stated else {}
+    with ModelMesh(settings, registry=registry, environ={}, make_transport=upstream.make_transport) as mesh:
+        service, seen = RegistrySync(mesh), []
+        for _ in prices:
+            told = [changes.repriced["a.one"]["input"] for changes in mesh.background.run(service.round())]
+            seen.append((told, int(mesh.engine.models.get_model("a.one").pricing.input)))
+    return seen
+
+
+def test_a_price_that_differs_is_told_once(upstream):
+    assert priced(upstream, [1, 3, 3, 1, 3], "notify") == [([], 1), (["3"], 1), ([], 1), ([], 1), (["3"], 1)]
+
+
+def test_a_price_that_differs_is_taken_over(upstream):
+    assert priced(upstream, [3, 3, 1], "update") == [(["3"], 3), ([], 3), (["1"], 1)]
+
+
+def test_a_price_of_ones_own_stays(upstream):
+    assert priced(upstream, [3, 3], "update", stated=True) == [(["3"], 1), ([], 1)]
+
+
+def test_what_a_free_tier_gives_for_nothing_stays_so(upstream):
+    assert priced(upstream, [1, 3], "update", free_tier=True) == [([], 0), ([], 0)]
+
+
+def broken(mesh, monkeypatch, method):
+    """Of the providers, ``a`` has a bug in ``method``."""
+
+    async def fails(remaining=0.0):
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(mesh.engine.providers["a"], method, fails)
+
+
+def test_a_connector_with_a_bug_does_not_keep_the_others_from_being_listed(make_mesh, upstream, monkeypatch, caplog):
+    both(upstream, B, lambda: listing("two", "three"))
+    mesh = make_mesh(config("a.one", "b.two"))
+    broken(mesh, monkeypatch, "get_models")
+    [changes] = mesh.background.run(RegistrySync(mesh).round())
+    assert changes.new == ("b.three",)
+    assert "the models of provider a could not be listed" in caplog.text
+
+
 # --- whether they are there ------------------------------------------------------------------------------------------
 
 
@@ -163,6 +282,15 @@ def test_a_refused_key_is_noticed_before_anybody_needs_it(make_mesh, upstream):
     assert look() == [("GET", "a")], "b is not to be watched"
     snapshot = mesh.pool_status()["chat"][0]
     assert (snapshot.status.value, snapshot.deactivation_reason.value) == ("standby", "auth")
+
+
+def test_a_connector_with_a_bug_does_not_keep_the_others_from_being_watched(make_mesh, upstream, monkeypatch, caplog):
+    both(upstream, B, lambda: answers.error(503))
+    mesh, look = watched(make_mesh, upstream, failure_threshold=1)
+    broken(mesh, monkeypatch, "get_health")
+    assert look() == [("GET", "b")]
+    assert [snapshot.status.value for snapshot in mesh.pool_status()["chat"]] == ["active", "standby"]
+    assert "the health check of provider a could not be made" in caplog.text
 
 
 # --- as services -----------------------------------------------------------------------------------------------------

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import attrs
 import orjson
 from modelmesh_core import (
+    CatalogueModel,
     Failure,
     FailureKind,
     HttpRequest,
     HttpResponse,
     Operation,
+    Pricing,
     ProviderCall,
     as_list,
     as_object,
@@ -55,6 +58,12 @@ class OpenRouter(FamilyProvider):
         if isinstance(body.get("messages"), list):
             body["messages"] = [_own_blocks(message) for message in as_list(body["messages"])]
         return body
+
+    def describe(self, row: Mapping[str, object], model: CatalogueModel) -> CatalogueModel:
+        """Its list has prices: USD a token, as text; below zero where they depend on the model that is taken."""
+        prices = as_object(row.get("pricing"))
+        found = {name: _per_million(prices.get(key)) for name, key in _PRICES.items()}
+        return attrs.evolve(model, pricing=Pricing(**found)) if found["input"] is not None else model
 
     def check_health(self) -> Generator[HttpRequest, HttpResponse, None]:
         """What the key is good for: the list of models is there for everybody."""
@@ -118,3 +127,14 @@ def _text_of(raw: Any) -> str:
 def _reset(headers: Body, now: float) -> float | None:
     found = next((headers[name] for name in headers if name.lower() == "x-ratelimit-reset"), None)
     return None if found is None else reset_seconds(str(found), now)
+
+
+_PRICES = {"input": "prompt", "output": "completion", "cached_input": "input_cache_read"}
+
+
+def _per_million(price: object) -> Decimal | None:
+    try:
+        usd = Decimal(as_text(price)) * 1_000_000
+    except InvalidOperation:
+        return None
+    return usd if usd.is_finite() and usd >= 0 else None

@@ -1,6 +1,7 @@
 """The connectors themselves: names, keys, catalogues."""
 
 import tomllib
+from decimal import Decimal
 from pathlib import Path
 
 import orjson
@@ -68,6 +69,17 @@ def test_models_are_listed_where_each_vendor_lists_them(play, answer):
     assert [(model.id, model.upstream_model) for model in models] == [("cloudflare.@cf/x/y", "@cf/x/y")]
     (request,), _ = play(make("openrouter.gateway.v1").check_health(), answer({"data": {}}))
     assert request.url == "https://openrouter.ai/api/v1/key"
+
+
+def test_openrouters_list_has_prices(play, answer):
+    rows = [
+        {"id": "x/y", "pricing": {"prompt": "0.00000125", "completion": "0.00001", "input_cache_read": "0"}},
+        {"id": "auto", "pricing": {"prompt": "-1", "completion": "-1"}},
+        {"id": "odd", "pricing": {"prompt": "free"}},
+    ]
+    _, models = play(make("openrouter.gateway.v1").list_models(), answer({"data": rows}))
+    prices = [(model.pricing.input, model.pricing.output, model.pricing.cached_input) for model in models]
+    assert prices == [(Decimal("1.25"), Decimal(10), Decimal(0)), (None, None, None), (None, None, None)]
 
 
 DETECTED = {
