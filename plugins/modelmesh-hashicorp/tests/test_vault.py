@@ -1,12 +1,12 @@
 """Against OpenBao, a real server in development mode: engines of both versions, policies, logins, leases."""
 
 import asyncio
-import io
 import json
 import os
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from pathlib import Path
 from urllib.error import URLError
@@ -15,7 +15,6 @@ from urllib.request import Request, urlopen
 import pytest
 from loopback import Loopback, reply
 from modelmesh_core import ConnectorError, ModelMeshError, Secret
-from modelmesh_core.cli import main
 from modelmesh_core.testing import FakeClock, SecretStoreConformance
 from modelmesh_hashicorp.options import VaultOptions
 from modelmesh_hashicorp.store import VaultSecretStore
@@ -272,21 +271,21 @@ async def test_a_sealed_server_is_asked_three_times_and_said_to_be_sealed():
     assert len(server.requests) == 3
 
 
-def test_the_command_line_keeps_secrets_in_it(server, tmp_path, monkeypatch, capsys):
+def test_the_command_line_keeps_secrets_in_it(server, tmp_path):
     store = {"store": "hashicorp.vault.v1", "address": server, "token": "${env:BAO_TOKEN_HERE}", "path": "commands"}
     provider = {"connector": "modelmesh.openai-compatible.v1", "base_url": "http://127.0.0.1:9/v1"}
     file = tmp_path / "modelmesh.yaml"
     file.write_text(json.dumps({"secrets": store, "providers": {"acme": provider}}))
-    monkeypatch.setenv("BAO_TOKEN_HERE", ROOT)
 
     def run(*words, given=""):
-        monkeypatch.setattr("sys.stdin", io.StringIO(given))
-        code = main(["secrets", *words, "--config", str(file)])
-        return code, capsys.readouterr()
+        command = [sys.executable, "-m", "modelmesh_core.cli", "secrets", *words, "--config", str(file)]
+        environment = {**os.environ, "BAO_TOKEN_HERE": ROOT}
+        done = subprocess.run(command, input=given, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout + done.stderr
 
-    code, told = run("set", "ACME_API_KEY", given="sk-acme-5EC4E7\n")
-    assert code == 0 and "sk-acme" not in told.out + told.err
-    assert "ACME_API_KEY" in run("list")[1].out
+    assert "sk-acme" not in run("set", "ACME_API_KEY", given="sk-acme-5EC4E7\n")
+    assert "ACME_API_KEY" in run("list")
     assert asyncio.run(store_at(server, path="commands").get("ACME_API_KEY")).reveal() == "sk-acme-5EC4E7"
-    assert run("delete", "ACME_API_KEY")[0] == 0
-    assert "ACME_API_KEY" not in run("list")[1].out
+    run("delete", "ACME_API_KEY")
+    assert "ACME_API_KEY" not in run("list")
