@@ -16,6 +16,7 @@ from .interfaces.provider import HttpProvider, ProviderCall, ProviderSettings
 from .openai_dialect.errors import failure_of_response
 from .wire.http import HttpRequest, HttpResponse
 from .wire.shapes import Json, as_list, as_object, as_objects, as_text, body_of, json_bytes, refused
+from .wire.stored import Content
 
 Asking = Generator[HttpRequest, HttpResponse, HttpResponse]
 """One request → its answer, in a connector's flow: ``response = yield from provider.ask(request)``."""
@@ -70,7 +71,7 @@ class VendorProvider(HttpProvider):
         *,
         query: Mapping[str, str | Sequence[str]] | None = None,
         json: Any = None,
-        content: bytes | None = None,
+        content: Content | None = None,
         headers: Mapping[str, str] | None = None,
         stream: bool = False,
         delay: float = 0.0,

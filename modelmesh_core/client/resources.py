@@ -12,6 +12,7 @@ from ..execution.resources import ResourceAnswer, ResourceCall
 from ..interfaces.provider import ResourceRequest
 from ..wire.forms import FormFile, encode_form
 from ..wire.messages import Operation
+from ..wire.stored import Content
 from .file_objects import Batch, BatchPage, FileDeleted, FileObject, FilePage
 from .media import File, file_fields
 from .objects import BinaryAnswer
@@ -42,7 +43,7 @@ class _Kept:
         options: dict[str, Any],
         *,
         object_id: str | None = None,
-        content: bytes | None = None,
+        content: Content | None = None,
         media_type: str | None = None,
     ) -> ResourceAnswer:
         provider, timeout = options.pop("modelmesh_provider", None), options.pop("timeout", None)

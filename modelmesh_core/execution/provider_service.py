@@ -21,7 +21,8 @@ from ..interfaces.provider import (
 from ..transport import Transport
 from ..values import Clock
 from ..wire.http import ByteStream, HttpRequest, HttpResponse, HttpTimeouts
-from ..wire.messages import Headroom, Reply, StreamEvent
+from ..wire.messages import Headroom, Operation, Reply, StreamEvent
+from ..wire.stored import StoredBytes
 
 T = TypeVar("T")
 BEGINNING = 80
@@ -138,6 +139,8 @@ class ProviderService:
 
     async def _executed(self, provider: Provider, call: ProviderCall, remaining: float) -> Reply | EventSource:
         try:
+            if call.operation is not Operation.CHAT and not provider.takes_stored:
+                call = await _in_memory(call)
             if isinstance(provider, InProcessProvider):
                 return await self._in_process(provider, call, remaining)
             if isinstance(provider, HttpProvider):
@@ -250,6 +253,19 @@ class ProviderService:
         await self._transport.aclose()
         for provider in (*self._replaced, self.provider):
             provider.close()
+
+
+async def _in_memory(call: ProviderCall) -> ProviderCall:
+    """The call with what of it lies on disk as bytes."""
+    stored = {name: value for name, value in call.body.items() if isinstance(value, StoredBytes)}
+    if stored:
+        held = {name: await asyncio.to_thread(value.read) for name, value in stored.items()}
+        call = attrs.evolve(call, body={**call.body, **held})
+    resource = call.resource
+    if resource is not None and isinstance(resource.content, StoredBytes):
+        content = await asyncio.to_thread(resource.content.read)
+        call = attrs.evolve(call, resource=attrs.evolve(resource, content=content))
+    return call
 
 
 def _too_slow(seconds: float) -> ProviderError:

@@ -111,6 +111,7 @@ class GatewayApp:
         try:
             await self._serve(exchange)
         finally:
+            exchange.release()
             self._running.discard(task)
             self.served += 1
             if not self._running:

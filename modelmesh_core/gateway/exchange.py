@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl
 
 from ..dialects import CallerDialect, ChatCompletions
 from ..limits import KeyLimits
+from ..wire.stored import Content, Spool
 from .limits import GatewayLimits
 from .refusals import Refusal
 
@@ -28,6 +29,8 @@ CONNECTION = "modelmesh.connection"
 """Where a server's scope may hold a Connection."""
 _ids = Random()
 """Seeded by the system. Request ids have to be unique, not secret."""
+IN_MEMORY = 1024 * 1024
+"""Bytes of an upload that are held in memory. What is longer goes to the disk."""
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
@@ -58,6 +61,7 @@ class Exchange:
         "_limits",
         "_receive",
         "_send",
+        "_spool",
         "arguments",
         "client_gone",
         "dialect",
@@ -102,6 +106,7 @@ class Exchange:
         self._receive = receive
         self._send = send
         self._limits = limits
+        self._spool: Spool | None = None
         self._body_left = b"transfer-encoding" in self.headers or self._declared_length() > 0
 
     def header(self, name: bytes) -> str:
@@ -127,20 +132,49 @@ class Exchange:
 
         Raises Refusal when it is larger, encoded or too slow, ClientGoneError when it never ends.
         """
+        self._check_body(limit)
+        body = await self._read_until(limit + 1)
+        if len(body) > limit:
+            raise _too_large(limit)
+        return body
+
+    async def read_upload(self, limit: int) -> Content:
+        """The whole body, as ``read_body`` gives it. Where it is larger than IN_MEMORY it is kept on disk until
+        ``release``, and the time for a body is for each IN_MEMORY bytes of it."""
+        self._check_body(limit)
+        piece = await self._read_until(IN_MEMORY)
+        if not self._body_left and len(piece) <= limit:
+            return piece
+        spool = self._spool = await asyncio.to_thread(Spool)
+        while piece:
+            if spool.size + len(piece) > limit:
+                raise _too_large(limit)
+            await asyncio.to_thread(spool.append, piece)
+            piece = await self._read_until(IN_MEMORY)
+        return spool.content()
+
+    def release(self) -> None:
+        """Forget what is kept on disk."""
+        if self._spool is not None:
+            self._spool.close()
+
+    def _check_body(self, limit: int) -> None:
         if self.headers.get(b"content-encoding", b"identity").strip().lower() not in (b"", b"identity"):
             raise Refusal(415, f"content-encoding {self.header(b'content-encoding')!r} is not supported; send it plain")
         if self._declared_length() > limit:
             raise _too_large(limit)
+
+    async def _read_until(self, enough: int) -> bytes:
+        """What comes of the body until it is ``enough`` bytes, or all; empty at the end. Raises Refusal if that takes
+        too long."""
         pieces: list[bytes] = []
         size = 0
         is_here = self._connection is not None and self._connection.has_whole_body
         deadline = None if is_here else Deadline(self._limits.body, self.task)
         try:
-            while self._body_left:
+            while self._body_left and size < enough:
                 piece = await self._read_piece()
                 size += len(piece)
-                if size > limit:
-                    raise _too_large(limit)
                 pieces.append(piece)
         except asyncio.CancelledError:
             if deadline is None or not deadline.has_passed:

@@ -7,9 +7,14 @@ from collections.abc import Iterator
 
 import attrs
 
+from ..wire.stored import Content, StoredBytes
 from .refusals import Refusal
 
 MAX_PARTS = 64
+MAX_PART_HEAD = 16 * 1024
+"""Bytes of a field's headers."""
+MAX_TEXT = 1024 * 1024
+"""Bytes of a field that is no file."""
 _PARAMETER = re.compile(r';\s*([\w*-]+)=(?:"((?:[^"\\]|\\.)*)"|([^;\s]+))')
 
 
@@ -18,38 +23,58 @@ class Part:
     """One field of a form; ``filename`` is None where it is no file."""
 
     name: str
-    content: bytes = attrs.field(repr=False)
+    content: Content = attrs.field(repr=False)
     filename: str | None = None
     media_type: str | None = None
 
+    @property
+    def text(self) -> str:
+        """Of a field that is no file. Raises Refusal for one that is too long to be a text."""
+        if len(self.content) > MAX_TEXT:
+            message = f"a field of the form has more than {MAX_TEXT} bytes, but is no file"
+            raise Refusal(400, message, param=self.name, code="invalid_form")
+        return _held(self.content).decode("utf-8", "replace")
 
-def read_form(raw: bytes, content_type: str) -> list[Part]:
-    """The form's fields, in order. Raises Refusal for what is no form."""
+
+def read_form(raw: Content, content_type: str) -> list[Part]:
+    """The form's fields, in order; those of a form that lies on disk stay there. Raises Refusal for what is no form."""
     kind, parameters = _parsed(content_type)
     boundary = parameters.get("boundary", "")
     if kind != "multipart/form-data" or not 0 < len(boundary) <= 70 or not boundary.isascii():
         raise Refusal(415, "expected multipart/form-data with a boundary", code="invalid_content_type")
-    parts = list(_parts(raw, b"--" + boundary.encode()))
+    parts: list[Part] = []
+    for head, content in _pieces(StoredBytes([b"\r\n", raw]), b"\r\n--" + boundary.encode()):
+        if len(parts) == MAX_PARTS:
+            raise Refusal(400, f"the form has more than {MAX_PARTS} fields", code="invalid_form")
+        parts.append(_part(head, content if isinstance(raw, StoredBytes) else content.read()))
     if not parts:
         raise Refusal(400, "the form has no fields, or does not use the boundary that it names", code="invalid_form")
     return parts
 
 
-def _parts(raw: bytes, mark: bytes) -> Iterator[Part]:
-    pieces = (b"\r\n" + raw).split(b"\r\n" + mark)
-    if len(pieces) > MAX_PARTS + 2:
-        raise Refusal(400, f"the form has more than {MAX_PARTS} fields", code="invalid_form")
-    for piece in pieces[1:]:
-        if piece.startswith(b"--"):
+def _pieces(form: StoredBytes, mark: bytes) -> Iterator[tuple[bytes, StoredBytes]]:
+    """Headers and content of each field."""
+    place = form.find(mark, 0)
+    while place >= 0:
+        start = place + len(mark)
+        beginning = form.part(start, start + MAX_PART_HEAD).read()
+        if beginning.startswith(b"--"):
             return
-        head, separator, content = piece.partition(b"\r\n\r\n")
-        if not separator:
+        place = form.find(mark, start)
+        if place < 0:
+            raise Refusal(400, "the form ends before its closing boundary", code="invalid_form")
+        head, separator, _ = beginning.partition(b"\r\n\r\n")
+        start += len(head) + len(separator)
+        if not separator or start > place:
             raise Refusal(400, "a field of the form has no content", code="invalid_form")
-        yield _part(head, content)
-    raise Refusal(400, "the form ends before its closing boundary", code="invalid_form")
+        yield head, form.part(start, place)
 
 
-def _part(head: bytes, content: bytes) -> Part:
+def _held(content: Content) -> bytes:
+    return content.read() if isinstance(content, StoredBytes) else content
+
+
+def _part(head: bytes, content: Content) -> Part:
     headers: dict[str, str] = {}
     for line in head.decode("utf-8", "replace").split("\r\n"):
         name, _, value = line.partition(":")

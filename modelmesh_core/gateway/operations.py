@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -60,9 +61,13 @@ OPERATIONS = {
 async def operation_request(exchange: Exchange, policy: Policy) -> Request:
     """The request that the exchange is. Raises Refusal for what no provider could understand."""
     endpoint = OPERATIONS[exchange.path]
-    raw = await exchange.read_body(policy.config.max_body)
+    limit = policy.config.max_body
     is_form = endpoint.is_form and exchange.header(b"content-type").lower().startswith("multipart/")
-    body = _form_body(read_form(raw, exchange.header(b"content-type"))) if is_form else decode_body(raw)
+    if is_form:
+        raw, body = None, await _read_form(exchange, limit, is_stored="file" in endpoint.required)
+    else:
+        raw = await exchange.read_body(limit)
+        body = decode_body(raw)
     for name in endpoint.required:
         if body.get(name) in (None, "", b"", []):
             raise Refusal(400, f"{name} is missing", param=name, code="missing_required_parameter")
@@ -82,7 +87,7 @@ async def operation_request(exchange: Exchange, policy: Policy) -> Request:
         Delivery.STREAMING if is_streaming else Delivery.SYNCHRONOUS,
         capability=endpoint.capability,
         include_usage=options.get("include_usage") is True,
-        raw=None if is_form else raw,
+        raw=raw,
         **from_headers(exchange),
     )
 
@@ -91,12 +96,23 @@ _FILES = frozenset({"file", "image", "mask"})
 _TEXTS = frozenset({"model", "prompt", "language", "user"})
 
 
+async def _read_form(exchange: Exchange, limit: int, *, is_stored: bool) -> Body:
+    """The form as a body. With ``is_stored`` a large one goes to the disk, and its file stays there."""
+    media_type = exchange.header(b"content-type")
+    if not is_stored:
+        return _form_body(read_form(await exchange.read_body(limit), media_type))
+    content = await exchange.read_upload(limit)
+    if isinstance(content, bytes):
+        return _form_body(read_form(content, media_type))
+    return await asyncio.to_thread(lambda: _form_body(read_form(content, media_type)))
+
+
 def _form_body(parts: list[Part]) -> Body:
     """A form as the body that its JSON would be; names that end in ``[]`` gather a list."""
     body: Body = {}
     for part in parts:
         name = part.name.removesuffix("[]")
-        value: Any = part.content if name in _FILES else _value(name, part.content)
+        value: Any = part.content if name in _FILES else _value(name, part.text)
         if name == "file":
             body["filename"] = part.filename or "file"
             if part.media_type:
@@ -109,9 +125,8 @@ def _form_body(parts: list[Part]) -> Body:
     return body
 
 
-def _value(name: str, content: bytes) -> Any:
+def _value(name: str, text: str) -> Any:
     """A form has only texts; numbers and truths among them are what they look like."""
-    text = content.decode("utf-8", "replace")
     if name in _TEXTS:
         return text
     try:

@@ -9,6 +9,7 @@ from urllib.parse import quote
 from ..execution.resources import ResourceCall
 from ..interfaces.provider import ResourceRequest
 from ..wire.messages import Operation
+from ..wire.stored import Content, StoredBytes
 from .exchange import Exchange
 from .policy import Policy
 from .refusals import Refusal
@@ -44,7 +45,7 @@ async def resource_call(exchange: Exchange, policy: Policy) -> ResourceCall:
     """The call that the exchange is. Raises Refusal for what no provider could understand."""
     method = "GET" if exchange.method == "HEAD" else exchange.method
     operation = RESOURCES[method, exchange.route]
-    content = await exchange.read_body(policy.config.max_body)
+    content = await exchange.read_upload(policy.config.max_body)
     media_type = exchange.header(b"content-type")
     object_id = exchange.arguments.get("id")
     lists = method == "GET" and object_id is None
@@ -86,8 +87,9 @@ def _quoted(text: str) -> str:
     return quote(text, safe="") if text.strip(".") else text.replace(".", "%2E")
 
 
-def _made_of(content: bytes, media_type: str) -> str | None:
-    if not content or not media_type.lower().startswith("application/json"):
+def _made_of(content: Content, media_type: str) -> str | None:
+    is_json = media_type.lower().startswith("application/json")
+    if not content or not is_json or isinstance(content, StoredBytes):  # what makes a batch is short
         return None
     named: Any = decode_body(content).get(_MADE_OF)
     return named if isinstance(named, str) else None

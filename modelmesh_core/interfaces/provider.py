@@ -20,6 +20,7 @@ from ..limits import QuotaSettings
 from ..values import Secret
 from ..wire.http import HttpRequest, HttpResponse
 from ..wire.messages import Body, Dialect, Headroom, Operation, Reply, StreamEvent
+from ..wire.stored import Content
 
 
 @attrs.frozen
@@ -82,7 +83,7 @@ class ResourceRequest:
     """Below the API's root, beginning with a slash. Whatever a caller put into it is quoted."""
     query: str = ""
     """As it stands in a URL, without the question mark."""
-    content: bytes | None = attrs.field(default=None, repr=False)
+    content: Content | None = attrs.field(default=None, repr=False)
     media_type: str | None = None
     """Of ``content``. For a form it names the boundary."""
 
@@ -165,6 +166,9 @@ class Provider(ABC):
 
     operations: frozenset[Operation] = frozenset({Operation.CHAT})
     """What this connector can do at all."""
+    takes_stored = False
+    """Whether a large upload may lie on disk instead of in memory: then a ``file`` of the body, and the content of a
+    resource, is whatever ``file_of``, ``encode_form`` and an HttpRequest's ``body`` take. Else both are bytes."""
 
     def close(self) -> None:  # noqa: B027  (nothing to close is the common case)
         """Release what ``create`` took. Called once, at shutdown."""

@@ -58,6 +58,7 @@ class OpenAICompatible(HttpProvider):
     """Fields of other dialects, in messages, parts and tools, that the vendor understands: ``cache_control``, say."""
     speaks_responses = False
     """Whether the vendor has the Responses API: callers who ask in its shape are then passed through."""
+    takes_stored = True
     takes_stream_options = True
     """Whether a stream may be asked for its usage; vendors that report it anyhow can refuse to be asked."""
 

@@ -8,16 +8,17 @@ from ..interfaces.provider import ProviderCall
 from ..wire.forms import FormFile, encode_form
 from ..wire.messages import Body
 from ..wire.shapes import as_list, json_bytes
+from ..wire.stored import Content
 from .media_files import file_part, is_file
 
 JSON = "application/json"
 EDITS, VARIATIONS = "/images/edits", "/images/variations"
 _PICTURES = ("image", "images", "mask")
-Encoded = tuple[str, bytes]
+Encoded = tuple[str, Content]
 """A content type and a body."""
 
 
-def encode_json(body: Body) -> Encoded:
+def encode_json(body: Body) -> tuple[str, bytes]:
     """Raises ProviderError of kind INVALID_REQUEST for what JSON cannot hold."""
     return JSON, json_bytes(body)
 

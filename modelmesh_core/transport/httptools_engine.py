@@ -6,7 +6,7 @@ future, one write, and as a rule one read; a cancelled call closes its socket at
 - Nothing is sent twice. A kept connection that has ended, or has bytes that nobody asked for, is seen before it is
   used again; one that ends under the request is a failure, since the server may have begun to work.
 - Without a ``ca_file`` the authorities are the machine's, and certifi's where the machine has none.
-- Through a proxy every call is made by the httpx engine instead.
+- Through a proxy every call is made by the httpx engine instead, and so is every one whose body lies on disk.
 - A limit on reading counts from the moment that the request is handed to the socket.
 """
 
@@ -18,6 +18,7 @@ import ssl
 from ..errors import ProviderError
 from ..values import Clock
 from ..wire.http import ByteStream, Headers, HttpRequest, HttpResponse, HttpTimeouts
+from ..wire.stored import StoredBytes
 from .bodies import Body
 from .failures import (
     KEEP_ALIVE,
@@ -38,8 +39,9 @@ from .httptools_connection import HttptoolsConnection
 from .httptools_pool import HttptoolsPool
 from .inflation import Inflater
 from .loops import LoopClients
-from .protocol import Transport, TransportOptions
+from .protocol import TransportOptions
 from .request_heads import Address, address_of, head_of
+from .substitute import Substitute
 
 
 class HttptoolsTransport:
@@ -51,44 +53,45 @@ class HttptoolsTransport:
         self._clock = clock
         self._trust = _trust(options.ca_file)
         self._pools = LoopClients(self._make_pool)
-        self._substitute = _substitute(options, clock)
+        self._substitute = Substitute(options, clock, for_all=options.proxy_url is not None)
 
     async def send(self, request: HttpRequest, timeouts: HttpTimeouts) -> HttpResponse:
         """The whole exchange, body included. Raises ProviderError."""
-        if self._substitute is not None:
-            return await self._substitute.send(request, timeouts)
-        pool, connection, headers, started = await self._exchange(request, timeouts, True)
+        body = request.body
+        if self._substitute.for_all or isinstance(body, StoredBytes):
+            return await self._substitute.transport.send(request, timeouts)
+        pool, connection, headers, started = await self._exchange(request, body, timeouts, True)
         received_at = self._clock.now()
         status = connection.status
         if connection.complete and connection.coding is None:
             content = connection.take()
             pool.give_back(connection)
             return HttpResponse(status, headers, content, received_at)
-        body = HttptoolsBody(connection, pool, headers, request, timeouts, self._options, started)
+        answer = HttptoolsBody(connection, pool, headers, request, timeouts, self._options, started)
         try:
-            content = await body.read_all(self._options.max_body)
+            content = await answer.read_all(self._options.max_body)
         finally:
-            await body.aclose()
-        return HttpResponse(status, body.headers, content, received_at)
+            await answer.aclose()
+        return HttpResponse(status, answer.headers, content, received_at)
 
     async def open(self, request: HttpRequest, timeouts: HttpTimeouts) -> ByteStream:
         """Until the response's head. Raises ProviderError."""
-        if self._substitute is not None:
-            return await self._substitute.open(request, timeouts)
-        pool, connection, headers, started = await self._exchange(request, timeouts, False)
+        body = request.body
+        if self._substitute.for_all or isinstance(body, StoredBytes):
+            return await self._substitute.transport.open(request, timeouts)
+        pool, connection, headers, started = await self._exchange(request, body, timeouts, False)
         return HttptoolsBody(connection, pool, headers, request, timeouts, self._options, started)
 
     async def aclose(self) -> None:
         """Close every connection, each in its own loop."""
-        if self._substitute is not None:
-            await self._substitute.aclose()
+        await self._substitute.aclose()
         await self._pools.close_all(_close)
 
     def _make_pool(self) -> HttptoolsPool:
         return HttptoolsPool(asyncio.get_running_loop(), self._options.max_connections, KEEP_ALIVE)
 
     async def _exchange(
-        self, request: HttpRequest, timeouts: HttpTimeouts, whole: bool
+        self, request: HttpRequest, body: bytes | None, timeouts: HttpTimeouts, whole: bool
     ) -> tuple[HttptoolsPool, HttptoolsConnection, Headers, float]:
         """Until the response's head, or with ``whole`` its end, if it is not compressed. Raises ProviderError."""
         try:
@@ -112,7 +115,7 @@ class HttptoolsTransport:
         try:
             connection.ask(
                 head,
-                request.body,
+                body,
                 request.method,
                 whole=whole,
                 limit=self._options.max_body,
@@ -281,15 +284,6 @@ def _trust(ca_file: str | None) -> ssl.SSLContext | None:
 def _for_http(trust: ssl.SSLContext) -> ssl.SSLContext:
     trust.set_alpn_protocols(["http/1.1"])
     return trust
-
-
-def _substitute(options: TransportOptions, clock: Clock) -> Transport | None:
-    """The engine for what this one cannot do."""
-    if options.proxy_url is None:
-        return None
-    from .httpx_engine import HttpxTransport
-
-    return HttpxTransport(options, clock)
 
 
 def _after(moment: float, seconds: float | None) -> float | None:

@@ -19,6 +19,7 @@ import httpx
 from ..errors import ProviderError
 from ..values import Clock
 from ..wire.http import Headers, HttpRequest, HttpResponse, HttpTimeouts
+from ..wire.stored import StoredBytes
 from .bodies import Body
 from .failures import (
     KEEP_ALIVE,
@@ -214,11 +215,14 @@ def _trust(ca_file: str | None) -> ssl.SSLContext | None:
 
 
 def _build(request: HttpRequest, phase: _Phase) -> httpx.Request:
+    body, headers = request.body, {**DEFAULT_HEADERS, **request.headers}
+    if isinstance(body, StoredBytes):
+        headers["content-length"] = str(len(body))
     return httpx.Request(
         request.method,
         request.url,
-        headers={**DEFAULT_HEADERS, **request.headers},
-        content=request.body,
+        headers=headers,
+        content=body,
         extensions={"trace": phase.trace},
     )
 

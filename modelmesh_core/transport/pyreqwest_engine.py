@@ -10,7 +10,7 @@ so that a chunk is handed over when it arrives. What pyreqwest 0.15 cannot do, a
   ``first_byte`` and ``idle``, as the backstop; where they differ, the shorter is enforced here.
 - It counts ``first_byte`` from the start of the call, connecting included.
 - It can add authorities to those that the machine trusts, but not replace them: with a ``ca_file`` every call is
-  made by the httpx engine instead.
+  made by the httpx engine instead. That one also sends the bodies that lie on disk.
 - It may drop a cancellation that comes together with the awaited bytes; this engine sees that and honours it.
 
 Without a ``ca_file`` the authorities are the machine's, and certifi's where the machine has none. No proxy but
@@ -41,6 +41,7 @@ from pyreqwest.response import Response
 from ..errors import ProviderError
 from ..values import Clock
 from ..wire.http import ByteStream, Headers, HttpRequest, HttpResponse, HttpTimeouts
+from ..wire.stored import StoredBytes
 from .bodies import Body
 from .failures import (
     KEEP_ALIVE,
@@ -56,7 +57,8 @@ from .failures import (
     undecodable,
 )
 from .loops import LoopClients
-from .protocol import Transport, TransportOptions
+from .protocol import TransportOptions
+from .substitute import Substitute
 
 MAX_CLIENTS = 4
 """Clients of one loop, which differ in the limits that reqwest knows only by client."""
@@ -75,12 +77,12 @@ class PyreqwestTransport:
         self._options = options
         self._clock = clock
         self._clients: LoopClients[list[_LimitedClient]] = LoopClients(list)
-        self._substitute = _substitute(options, clock)
+        self._substitute = Substitute(options, clock, for_all=options.ca_file is not None)
 
     async def send(self, request: HttpRequest, timeouts: HttpTimeouts) -> HttpResponse:
         """The whole exchange, body included. Raises ProviderError."""
-        if self._substitute is not None:
-            return await self._substitute.send(request, timeouts)
+        if self._substitute.for_all or isinstance(request.body, StoredBytes):
+            return await self._substitute.transport.send(request, timeouts)
         body = await self._open(request, timeouts)
         received_at = self._clock.now()
         try:
@@ -92,14 +94,13 @@ class PyreqwestTransport:
 
     async def open(self, request: HttpRequest, timeouts: HttpTimeouts) -> ByteStream:
         """Until the response's head. Raises ProviderError."""
-        if self._substitute is not None:
-            return await self._substitute.open(request, timeouts)
+        if self._substitute.for_all or isinstance(request.body, StoredBytes):
+            return await self._substitute.transport.open(request, timeouts)
         return await self._open(request, timeouts)
 
     async def aclose(self) -> None:
         """Close every connection, each in its own loop."""
-        if self._substitute is not None:
-            await self._substitute.aclose()
+        await self._substitute.aclose()
         await self._clients.close_all(_close)
 
     async def _open(self, request: HttpRequest, timeouts: HttpTimeouts) -> PyreqwestBody:
@@ -135,7 +136,7 @@ class PyreqwestTransport:
         builder = self._client(timeouts).request(request.method, request.url).headers(request.headers)
         if timeouts.total is not None:
             builder = builder.timeout(timedelta(0, timeouts.total))
-        if request.body is not None:
+        if isinstance(request.body, bytes):
             builder = builder.body_bytes(request.body)
         return builder.streamed_read_buffer_limit(0).build_streamed()
 
@@ -266,15 +267,6 @@ def _builder(options: TransportOptions, connect: float | None, silence: float | 
     if silence is not None:
         builder = builder.read_timeout(timedelta(seconds=silence))
     return builder
-
-
-def _substitute(options: TransportOptions, clock: Clock) -> Transport | None:
-    """The engine for what pyreqwest cannot do."""
-    if options.ca_file is None:
-        return None
-    from .httpx_engine import HttpxTransport
-
-    return HttpxTransport(options, clock)
 
 
 def _certifi() -> bytes:

@@ -12,6 +12,7 @@ from typing import Any
 import attrs
 
 from .shapes import as_text, refused
+from .stored import Content, StoredBytes, beginning
 
 UNKNOWN_TYPE = "application/octet-stream"
 _MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+(?:; ?[\w.+-]+=[\w.+-]+)*", re.ASCII)
@@ -34,13 +35,13 @@ _BEGINNINGS = (
 class FormFile:
     """A file in a form. What a caller gave as its name or type is not trusted: it cannot end its header."""
 
-    content: bytes = attrs.field(repr=False)
+    content: Content = attrs.field(repr=False)
     name: str
     media_type: str = UNKNOWN_TYPE
 
 
-def content_of(value: Any, field: str) -> tuple[bytes, str]:
-    """The bytes in ``value``, bytes or a data URL, and the type that a data URL says they have.
+def content_of(value: Any, field: str) -> tuple[Content, str]:
+    """The bytes in ``value``, bytes (also stored ones) or a data URL, and the type that a data URL says they have.
 
     Raises ProviderError of kind INVALID_REQUEST for anything else, and for an empty file.
     """
@@ -52,11 +53,11 @@ def content_of(value: Any, field: str) -> tuple[bytes, str]:
             value = base64.b64decode(data, validate=True)
         except (binascii.Error, ValueError):
             raise refused(f"{expected}; found a data URL that is not", "invalid_file") from None
-    if not isinstance(value, (bytes, bytearray)):
+    if not isinstance(value, (bytes, bytearray, StoredBytes)):
         raise refused(f"{expected}; found {type(value).__name__}", "invalid_file")
     if not value:
         raise refused(f"{expected}; found an empty one", "invalid_file")
-    return bytes(value), media_type
+    return value if isinstance(value, StoredBytes) else bytes(value), media_type
 
 
 def file_of(value: Any, field: str, name: Any = None, media_type: Any = None) -> FormFile:
@@ -65,13 +66,14 @@ def file_of(value: Any, field: str, name: Any = None, media_type: Any = None) ->
     return FormFile(content, as_text(name) or field, checked_type(as_text(media_type) or own_type))
 
 
-def media_type_of(content: bytes) -> str:
+def media_type_of(content: Content) -> str:
     """What ``content`` is by its first bytes, for the usual kinds of sounds and pictures."""
-    if content[:4] == b"RIFF":
-        return "image/webp" if content[8:12] == b"WEBP" else "audio/wav"
-    if content[4:8] == b"ftyp":
+    first = beginning(content, 12)
+    if first[:4] == b"RIFF":
+        return "image/webp" if first[8:12] == b"WEBP" else "audio/wav"
+    if first[4:8] == b"ftyp":
         return "audio/mp4"
-    return next((kind for beginning, kind in _BEGINNINGS if content.startswith(beginning)), UNKNOWN_TYPE)
+    return next((kind for mark, kind in _BEGINNINGS if first.startswith(mark)), UNKNOWN_TYPE)
 
 
 def checked_type(text: str) -> str:
@@ -79,16 +81,19 @@ def checked_type(text: str) -> str:
     return text if _MEDIA_TYPE.fullmatch(text) else UNKNOWN_TYPE
 
 
-def encode_form(fields: Iterable[tuple[str, str | FormFile]]) -> tuple[str, bytes]:
-    """The content type, which names the boundary, and the body. The boundary cannot be foreseen."""
+def encode_form(fields: Iterable[tuple[str, str | FormFile]]) -> tuple[str, Content]:
+    """The content type, which names the boundary, and the body, which stays on disk as far as its files lie there. The
+    boundary cannot be foreseen."""
     boundary = f"modelmesh-{secrets.token_hex(16)}"
-    pieces: list[bytes] = []
+    pieces: list[Content] = []
     for name, value in fields:
         pieces.append(f"--{boundary}\r\n{_head(name, value)}\r\n\r\n".encode("utf-8", "replace"))
         pieces.append(value.content if isinstance(value, FormFile) else value.encode("utf-8", "replace"))
         pieces.append(b"\r\n")
     pieces.append(f"--{boundary}--\r\n".encode())
-    return f"multipart/form-data; boundary={boundary}", b"".join(pieces)
+    held = [piece for piece in pieces if not isinstance(piece, StoredBytes)]
+    body = b"".join(held) if len(held) == len(pieces) else StoredBytes(pieces)
+    return f"multipart/form-data; boundary={boundary}", body
 
 
 def _head(name: str, value: str | FormFile) -> str:

@@ -11,6 +11,7 @@ import attrs
 import orjson
 
 from ..errors import Failure, FailureKind, provider_error
+from .stored import Content
 
 SLACK = 0.1
 """Seconds by which a limit may be passed. So the same limits serve all exchanges that have just begun."""
@@ -80,7 +81,7 @@ class HttpRequest:
     """Absolute; built by the connector from its configured base URL, never from the caller's words."""
     headers: Mapping[str, str] = attrs.field(factory=dict[str, str], repr=lambda headers: str(list(headers)))
     """Sent as they are. Names are lower case. The value of a secret stands here in clear: never log this."""
-    body: bytes | None = attrs.field(default=None, repr=False)
+    body: Content | None = attrs.field(default=None, repr=False)
     stream: bool = False
     """Hand the response over when its head has come, if it is a success; the body goes to the decoder."""
     delay: float = 0.0
