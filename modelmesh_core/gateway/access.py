@@ -17,7 +17,8 @@ from ..keys import AccessKey, KeyRing
 from ..keys.ring import Refused
 from ..limits import KeyLimits
 from ..values import Secret
-from .exchange import Exchange, HeaderList
+from .channel import HeaderList
+from .exchange import Exchange
 from .refusals import Refusal
 
 MODELS = "/v1/models"

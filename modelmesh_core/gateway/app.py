@@ -14,9 +14,10 @@ from ..engine import Engine
 from ..errors import ModelMeshError, PermissionDeniedError
 from ..interfaces.observability import Snapshot
 from .access import METRICS, Caller
+from .channel import AsgiChannel, Channel, ClientGoneError, Receive, Scope, Send
 from .endpoints import ROUTES, Handler
 from .errors import error_answer
-from .exchange import ClientGoneError, Exchange, Receive, Scope, Send
+from .exchange import Exchange
 from .limits import GatewayLimits
 from .peers import Peers
 from .policy import Policy, make_policy
@@ -99,9 +100,12 @@ class GatewayApp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             raise ValueError(f"the gateway speaks HTTP, not {scope['type']}")
-        task = asyncio.current_task()
-        assert task is not None, "an ASGI server calls an application in a task"
-        exchange = Exchange(scope, receive, send, self._limits, task)
+        await self.serve(AsgiChannel(scope, receive, send))
+
+    async def serve(self, channel: Channel) -> None:
+        """Answer one request. Raises nothing."""
+        exchange = Exchange(channel, self._limits)
+        task = exchange.task
         exchange.is_last = self._draining
         if exchange.path in _LIVE or exchange.path in _READY:
             await self._tell_health(exchange)

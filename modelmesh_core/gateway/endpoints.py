@@ -12,7 +12,8 @@ from ..interfaces.records import DecisionRecord
 from ..listing import find_model, list_models
 from ..wire.messages import Delivery, Operation, Reply, Request
 from .access import METRICS
-from .exchange import Exchange, HeaderList
+from .channel import HeaderList
+from .exchange import Exchange
 from .metrics import metrics
 from .openapi import openapi_document
 from .operations import OPERATIONS, operation_request

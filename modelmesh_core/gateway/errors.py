@@ -27,7 +27,8 @@ from ..errors import (
 from ..interfaces.records import AttemptRecord
 from ..wire.messages import Dialect
 from ..wire.shapes import as_object
-from .exchange import Exchange, HeaderList
+from .channel import HeaderList
+from .exchange import Exchange
 from .redaction import Redactor
 from .refusals import Refusal
 from .story import story_headers, who_headers

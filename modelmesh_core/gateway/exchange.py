@@ -1,32 +1,25 @@
-"""One HTTP request and its answer, over the three values that ASGI hands in."""
+"""One HTTP request and its answer, as the gateway's endpoints see them."""
 
 from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from collections.abc import Iterable, Mapping
 from random import Random
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import parse_qsl
 
 from ..dialects import CallerDialect, ChatCompletions
 from ..limits import KeyLimits
 from ..wire.stored import Content, Spool
+from .channel import Channel, ClientGoneError, HeaderList
 from .limits import GatewayLimits
 from .refusals import Refusal
 
-Message = MutableMapping[str, Any]
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
 Task = asyncio.Task[Any]
-HeaderList = list[tuple[bytes, bytes]]
-
 JSON = b"application/json"
 _CHAT = ChatCompletions()
-CONNECTION = "modelmesh.connection"
-"""Where a server's scope may hold a Connection."""
 _ids = Random()
 """Seeded by the system. Request ids have to be unique, not secret."""
 IN_MEMORY = 1024 * 1024
@@ -34,33 +27,12 @@ IN_MEMORY = 1024 * 1024
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
-class ClientGoneError(Exception):
-    """The caller closed the connection: there is nobody to answer."""
-
-
-class Connection(Protocol):
-    """What a server tells of the connection that a request came on, beside ASGI: its loss, without being asked."""
-
-    when_lost: Callable[[], object] | None
-    """Called once, if the caller goes away."""
-
-    @property
-    def is_lost(self) -> bool: ...
-    @property
-    def has_whole_body(self) -> bool:
-        """Whether all of the request has come, so that reading it waits for nobody."""
-        ...
-
-
 class Exchange:
     """What came in, and the way to answer it. Answers once: whole, or as a stream."""
 
     __slots__ = (
-        "_body_left",
-        "_connection",
+        "_channel",
         "_limits",
-        "_receive",
-        "_send",
         "_spool",
         "arguments",
         "client_gone",
@@ -79,18 +51,17 @@ class Exchange:
         "task",
     )
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, limits: GatewayLimits, task: Task) -> None:
-        """``task``: the one that serves it."""
-        self.task = task
+    def __init__(self, channel: Channel, limits: GatewayLimits) -> None:
+        self.task = channel.task
         self.started = perf_counter()
-        self.method: str = scope["method"]
-        self.path: str = scope["path"]
-        self.query: bytes = scope.get("query_string", b"")
+        self.method = channel.method
+        self.path = channel.path
+        self.query = channel.query
+        self.headers = channel.headers
         self.route: str = self.path
         """The path as the table of routes writes it, with ``{names}``."""
         self.arguments: Mapping[str, str] = {}
         """What stands in the path for them."""
-        self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.request_id = self._request_id()
         self.key: str | None = None
         """Name of the key or token that let the caller in."""
@@ -102,12 +73,9 @@ class Exchange:
         self.is_last = False
         """Whether the connection ends with this answer."""
         self.client_gone = False
-        self._connection: Connection | None = scope.get(CONNECTION)
-        self._receive = receive
-        self._send = send
+        self._channel = channel
         self._limits = limits
         self._spool: Spool | None = None
-        self._body_left = b"transfer-encoding" in self.headers or self._declared_length() > 0
 
     def header(self, name: bytes) -> str:
         """A request header's text, empty if it is not there."""
@@ -143,7 +111,7 @@ class Exchange:
         ``release``, and the time for a body is for each IN_MEMORY bytes of it."""
         self._check_body(limit)
         piece = await self._read_until(IN_MEMORY)
-        if not self._body_left and len(piece) <= limit:
+        if not self._channel.body_left and len(piece) <= limit:
             return piece
         spool = self._spool = await asyncio.to_thread(Spool)
         while piece:
@@ -167,15 +135,18 @@ class Exchange:
     async def _read_until(self, enough: int) -> bytes:
         """What comes of the body until it is ``enough`` bytes, or all; empty at the end. Raises Refusal if that takes
         too long."""
+        channel = self._channel
         pieces: list[bytes] = []
         size = 0
-        is_here = self._connection is not None and self._connection.has_whole_body
-        deadline = None if is_here else Deadline(self._limits.body, self.task)
+        deadline = None if channel.has_whole_body else Deadline(self._limits.body, self.task)
         try:
-            while self._body_left and size < enough:
-                piece = await self._read_piece()
+            while channel.body_left and size < enough:
+                piece = await channel.read()
                 size += len(piece)
                 pieces.append(piece)
+        except ClientGoneError:
+            self.client_gone = True
+            raise
         except asyncio.CancelledError:
             if deadline is None or not deadline.has_passed:
                 raise
@@ -185,22 +156,14 @@ class Exchange:
                 deadline.end()
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
-    async def _read_piece(self) -> bytes:
-        message = await self._receive()
-        if message["type"] == "http.disconnect":
-            self.client_gone = True
-            raise ClientGoneError
-        self._body_left = message.get("more_body", False)
-        return message.get("body", b"")
-
     async def _skip_body(self) -> None:
         """Read on for a while: a connection closed under a caller who still sends would swallow the answer."""
         if self.headers.get(b"expect"):
             return  # the body comes only when it is asked for
         try:
             async with asyncio.timeout(self._limits.linger):
-                while self._body_left:
-                    await self._read_piece()
+                while self._channel.body_left:
+                    await self._channel.read()
         except (TimeoutError, ClientGoneError):
             return
 
@@ -209,7 +172,7 @@ class Exchange:
 
         The body must have been read.
         """
-        return UntilGone(self, self._receive, self._connection, self.task)
+        return UntilGone(self, self._channel, self.task)
 
     # --- answering ---------------------------------------------------------------------------------------------------
 
@@ -217,34 +180,35 @@ class Exchange:
         self, status: int, body: bytes, headers: Iterable[tuple[bytes, bytes]] = (), media_type: bytes = JSON
     ) -> None:
         """A whole answer."""
-        unread = self._body_left
+        channel = self._channel
         length = (b"content-length", b"%d" % len(body))
-        await self._start(status, [(b"content-type", media_type), length, *headers], close=unread)
-        if unread:
-            await self._send({"type": "http.response.body", "body": body, "more_body": True})
-            await self._skip_body()
-            body = b""
-        await self._send({"type": "http.response.body", "body": body})
+        head = self._head([(b"content-type", media_type), length, *headers])
+        if not channel.body_left:
+            await channel.answer(status, head, body, close=self.is_last)
+            return
+        await channel.start(status, head, close=True)
+        await channel.send(body)
+        await self._skip_body()
+        await channel.send(b"", is_last=True)
 
     async def start_stream(self, headers: Iterable[tuple[bytes, bytes]]) -> None:
         """The head of a stream of server-sent events."""
         head = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache")]
-        await self._start(200, [*head, (b"x-accel-buffering", b"no"), *headers])
+        head = self._head([*head, (b"x-accel-buffering", b"no"), *headers])
+        await self._channel.start(200, head, close=self.is_last)
 
     async def send_piece(self, data: bytes) -> None:
         """A piece of a stream."""
-        await self._send({"type": "http.response.body", "body": data, "more_body": True})
+        await self._channel.send(data)
 
     async def end_stream(self, data: bytes) -> None:
         """The last piece of a stream."""
-        await self._send({"type": "http.response.body", "body": data})
+        await self._channel.send(data, is_last=True)
 
-    async def _start(self, status: int, headers: HeaderList, *, close: bool = False) -> None:
+    def _head(self, headers: HeaderList) -> HeaderList:
         headers += self.extra_headers
         headers.append((b"x-request-id", self.request_id.encode()))
-        if close or self.is_last:
-            headers.append((b"connection", b"close"))
-        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+        return headers
 
 
 def _too_large(limit: int) -> Refusal:
@@ -274,42 +238,24 @@ class Deadline:
 
 
 class UntilGone:
-    """Watches for the caller's disconnect while the task inside works, and cancels it then.
+    """Cancels the task inside when the caller goes away."""
 
-    Where the server tells of it by itself nothing has to watch.
-    """
+    __slots__ = ("_cancelling", "_channel", "_exchange", "_task")
 
-    __slots__ = ("_cancelling", "_connection", "_exchange", "_receive", "_task", "_watcher")
-
-    def __init__(self, exchange: Exchange, receive: Receive, connection: Connection | None, task: Task) -> None:
+    def __init__(self, exchange: Exchange, channel: Channel, task: Task) -> None:
         self._exchange = exchange
+        self._channel = channel
         self._task = task
-        self._receive = receive
-        self._connection = connection
-        self._watcher: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> None:
         self._cancelling = self._task.cancelling()
-        if self._connection is None:
-            self._watcher = asyncio.create_task(self._watch())
-        elif self._connection.is_lost:
-            self._lost()
-        else:
-            self._connection.when_lost = self._lost
-
-    async def _watch(self) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
-        self._lost()
+        self._channel.watch(self._lost)
 
     def _lost(self) -> None:
         self._exchange.client_gone = True
         self._task.cancel()
 
     async def __aexit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        if self._watcher is not None:
-            self._watcher.cancel()
-        elif self._connection is not None:
-            self._connection.when_lost = None
+        self._channel.unwatch()
         if self._exchange.client_gone and self._task.uncancel() <= self._cancelling:
             raise ClientGoneError

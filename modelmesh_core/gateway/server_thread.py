@@ -15,7 +15,7 @@ from .app import GatewayApp
 from .limits import GatewayLimits
 
 if TYPE_CHECKING:
-    from .uvicorn_server import GatewayServer
+    from .http_server import HttpServer
 
 logger = logging.getLogger("modelmesh.gateway")
 
@@ -28,7 +28,7 @@ class ServerThread:
         app: GatewayApp,
         listener: socket.socket,
         limits: GatewayLimits,
-        make_server: type[GatewayServer],
+        make_server: type[HttpServer],
         when_ended: Callable[[], object],
     ) -> None:
         """``when_ended`` is called in the thread when it ends, also if nobody told it to."""
@@ -85,7 +85,7 @@ class ServerThread:
         self._told_to_stop = asyncio.Event()
         await self._app.start()
         server = self._make_server(self._app, self._listener, self._limits, self._listening.set)
-        serving = asyncio.create_task(server.run_until_told())
+        serving = asyncio.create_task(server.run())
         told = asyncio.create_task(self._told_to_stop.wait())
         await asyncio.wait((serving, told), return_when=asyncio.FIRST_COMPLETED)
         if not serving.done():
@@ -93,7 +93,7 @@ class ServerThread:
         await serving
         await self._app.aclose()
 
-    async def _drain(self, server: GatewayServer) -> None:
+    async def _drain(self, server: HttpServer) -> None:
         """No new connections; what runs may end within the limit, and gets an error after it."""
         self._app.drain()
         server.stop_listening()
@@ -103,19 +103,19 @@ class ServerThread:
         except TimeoutError:
             logger.warning("%d requests did not end in time and are cut off", self._app.in_flight)
             self._app.cut_short()
-        server.should_exit = True
+        server.stop()
 
 
-def import_server() -> type[GatewayServer]:
+def import_server() -> type[HttpServer]:
     """The server's class. Raises ModelMeshError if what it needs is not installed."""
     try:
-        from .uvicorn_server import GatewayServer
+        from .http_server import HttpServer
     except ImportError as error:
         raise ModelMeshError(
             f"the gateway needs a package that is not installed: {error.name}.",
             hint="pip install 'modelmesh-core[gateway]'",
         ) from error
-    return GatewayServer
+    return HttpServer
 
 
 def _fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:

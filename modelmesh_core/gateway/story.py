@@ -7,7 +7,7 @@ from decimal import Decimal
 from urllib.parse import quote
 
 from ..interfaces.records import AttemptRecord, DecisionRecord
-from .exchange import HeaderList
+from .channel import HeaderList
 
 
 def story_headers(

@@ -12,8 +12,9 @@ from ..dialects import StreamWriter
 from ..execution import StreamingReply
 from ..wire.messages import Body, StreamEvent
 from ..wire.shapes import as_object
+from .channel import HeaderList
 from .errors import chat_error
-from .exchange import Exchange, HeaderList
+from .exchange import Exchange
 from .redaction import Redactor
 from .refusals import Refusal
 

@@ -74,8 +74,9 @@ def test_a_taken_port_is_an_error_that_says_so():
 
 
 def test_without_the_extra_the_error_names_it(monkeypatch):
-    monkeypatch.setitem(sys.modules, "uvicorn", None)
-    monkeypatch.delitem(sys.modules, "modelmesh_core.gateway.uvicorn_server", raising=False)
+    monkeypatch.setitem(sys.modules, "httptools", None)
+    for name in ("http_connection", "http_server"):
+        monkeypatch.delitem(sys.modules, f"modelmesh_core.gateway.{name}", raising=False)
     with pytest.raises(ModelMeshError, match=r"pip install 'modelmesh-core\[gateway\]'"):
         ProxyServer(ModelMesh(config("a.one"), environ={}), port=0).start()
 

@@ -1,0 +1,439 @@
+"""HTTP/1.1 for callers: one connection as an asyncio protocol, its requests as channels. httptools takes them apart.
+
+One request is served at a time. Those that a caller sends ahead wait, and meanwhile nothing more is read. What is no
+HTTP, or could be read in two ways, ends the connection; so does a caller who sends no whole head, sends nothing between
+two requests for long, or stops reading its answer. A caller who ends its side of the connection has gone away.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import http
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable
+from email.utils import formatdate
+from functools import lru_cache
+from time import time
+from typing import cast
+from urllib.parse import unquote
+
+import httptools
+import orjson
+
+from ..transport.moving_limit import MovingLimit
+from .channel import Channel, ClientGoneError, HeaderList
+from .limits import GatewayLimits
+from .refusals import Refusal
+
+logger = logging.getLogger("modelmesh.gateway")
+
+MAX_HEAD = 64 * 1024
+"""Bytes of a request's line and headers."""
+HIGH_WATER = 256 * 1024
+"""Bytes of a body that wait unread: above it no more is read from the socket."""
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_CLOSE = b"connection: close\r\n"
+_STATUS = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode("ascii") for status in http.HTTPStatus}
+
+
+class HttpRequest:
+    """One request on a connection: see ``Channel``."""
+
+    __slots__ = (
+        "_connection", "_is_chunked", "_lost", "_pieces", "_size", "_waiter", "complete", "done",
+        "expects", "headers", "is_head_known", "is_lost", "keep", "method", "path", "query", "started", "url",
+    )  # fmt: skip
+
+    def __init__(self, connection: HttpConnection) -> None:
+        self._connection = connection
+        self.method = ""
+        self.path = ""
+        self.query = b""
+        self._pieces: list[bytes] = []
+        self._size = 0
+        self._waiter: asyncio.Future[None] | None = None
+        self._lost: Callable[[], object] | None = None
+        self._is_chunked = False
+        self.is_head_known = False
+        self.url = b""
+        self.headers: dict[bytes, bytes] = {}
+        self.expects = False
+        """Whether the caller sends the body only when it is told to go on."""
+        self.keep = True
+        """Whether the connection stays for another request."""
+        self.complete = False
+        """Whether all of the request has come."""
+        self.started = False
+        """Whether the answer has begun."""
+        self.done = False
+        """Whether the answer was given, or nobody is there to get one."""
+        self.is_lost = False
+
+    # --- reading -----------------------------------------------------------------------------------------------------
+
+    @property
+    def task(self) -> asyncio.Task[None]:
+        """The one that serves it."""
+        task = self._connection.task
+        assert task is not None, "it is served in a task"
+        return task
+
+    @property
+    def body_left(self) -> bool:
+        return not self.complete or bool(self._pieces)
+
+    @property
+    def has_whole_body(self) -> bool:
+        return self.complete
+
+    async def read(self) -> bytes:
+        pieces = self._pieces
+        if not pieces and not self.complete:
+            await self._more()
+        data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        pieces.clear()
+        self._size = 0
+        return data
+
+    async def _more(self) -> None:
+        connection = self._connection
+        if self.expects and not self.is_lost:
+            self.expects = False
+            connection.write(_CONTINUE)
+        connection.resume()
+        while not (self._pieces or self.complete):
+            if self.is_lost:
+                raise ClientGoneError
+            self._waiter = connection.loop.create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+
+    def feed(self, data: bytes) -> bool:
+        """Take what came of the body. Whether more than is good for the memory waits."""
+        self._pieces.append(data)
+        self._size += len(data)
+        self._wake()
+        return self._size > HIGH_WATER
+
+    def ended(self) -> None:
+        """All of the request has come."""
+        self.complete = True
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    # --- the caller --------------------------------------------------------------------------------------------------
+
+    def watch(self, lost: Callable[[], object]) -> None:
+        if self.is_lost:
+            lost()
+        else:
+            self._lost = lost
+
+    def unwatch(self) -> None:
+        self._lost = None
+
+    def lose(self) -> None:
+        """The caller has gone."""
+        self.is_lost = True
+        self._wake()
+        lost, self._lost = self._lost, None
+        if lost is not None:
+            lost()
+
+    # --- answering ---------------------------------------------------------------------------------------------------
+
+    async def answer(self, status: int, headers: HeaderList, body: bytes, *, close: bool) -> None:
+        connection = self._connection
+        if connection.is_stalled:
+            await connection.drained()
+        head = self._head(status, headers, close)
+        self.started = True
+        connection.write(head if self.method == "HEAD" else head + body)
+        self._end()
+
+    async def start(self, status: int, headers: HeaderList, *, close: bool) -> None:
+        connection = self._connection
+        if connection.is_stalled:
+            await connection.drained()
+        has_length = any(name == b"content-length" for name, _ in headers)
+        if not has_length and self.keep:
+            self._is_chunked = True
+            headers = [*headers, (b"transfer-encoding", b"chunked")]
+        head = self._head(status, headers, close)
+        self.started = True
+        connection.write(head)
+
+    async def send(self, data: bytes, *, is_last: bool = False) -> None:
+        connection = self._connection
+        if connection.is_stalled:
+            await connection.drained()
+        if self.method == "HEAD":
+            data = b""
+        elif self._is_chunked:
+            if data:
+                data = b"%x\r\n%b\r\n" % (len(data), data)
+            if is_last:
+                data += b"0\r\n\r\n"
+        if data:
+            connection.write(data)
+        if is_last:
+            self._end()
+
+    def _head(self, status: int, headers: HeaderList, close: bool) -> bytes:
+        """Raises ValueError for a header that would get out of its line."""
+        if close:
+            self.keep = False
+        lines = [_STATUS[status], _date_line(int(time()))]
+        lines += [b"%b: %b\r\n" % header for header in headers]
+        if not self.keep:
+            lines.append(_CLOSE)
+        lines.append(b"\r\n")
+        head = b"".join(lines)
+        if head.count(b"\n") != len(lines) or head.count(b"\r") != len(lines):
+            raise ValueError("a header of the answer holds a line break")
+        return head
+
+    def _end(self) -> None:
+        self.done = True
+        self._connection.answered(self)
+
+
+class HttpConnection(asyncio.Protocol):
+    """A caller's connection."""
+
+    __slots__ = (
+        "_deaf", "_head_size", "_is_paused", "_limit", "_limits", "_open", "_parser", "_reading", "_serve", "_served",
+        "_stall", "_transport", "_waiting", "_writable", "loop", "task",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        serve: Callable[[Channel], Awaitable[None]],
+        loop: asyncio.AbstractEventLoop,
+        limits: GatewayLimits,
+        open_connections: set[HttpConnection],
+    ) -> None:
+        """``serve`` answers a request. ``open_connections``: this one is in it as long as it stands."""
+        self.loop = loop
+        self._serve = serve
+        self._limits = limits
+        self._open = open_connections
+        self._limit = MovingLimit(loop, self._close)
+        """On the time between requests, and for a head; none while a request is served."""
+        self._stall: asyncio.TimerHandle | None = None
+        """Ends the connection of a caller who does not read."""
+        self._writable: asyncio.Future[None] | None = None
+        self._parser: httptools.HttpRequestParser | None = httptools.HttpRequestParser(self)
+        self._transport = cast(asyncio.Transport, None)
+        self._head_size = 0
+        self._deaf = False
+        """Whether what comes from now on is of no interest."""
+        self._is_paused = False
+        self._reading: HttpRequest | None = None
+        """The one that is coming in."""
+        self._served: HttpRequest | None = None
+        """The one that is being served, in ``task``."""
+        self._waiting: deque[HttpRequest] = deque()
+        """Those that came ahead."""
+        self.task: asyncio.Task[None] | None = None
+
+    # --- for asyncio -------------------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._open.add(self)
+        self._limit.set(self.loop.time() + self._limits.head)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._open.discard(self)
+        self._deaf = True
+        self._limit.close()
+        self._stop_stall()
+        self._waiting.clear()
+        if self._served is not None:
+            self._served.lose()
+        self._parser = None  # a circle, which would wait for the collector
+
+    def data_received(self, data: bytes) -> None:
+        parser = self._parser
+        if self._deaf or parser is None:
+            return
+        try:
+            parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._deaf = True
+        except httptools.HttpParserError:
+            if not self._deaf:  # else it follows what was the last request anyhow
+                self._refuse(Refusal(400, "this is not a valid HTTP request", code="invalid_http"))
+            return
+        if self._served is not None:
+            self._head_size = 0
+            return
+        if not self._head_size:
+            self._limit.set(self.loop.time() + self._limits.head)
+        self._head_size += len(data)
+        if self._head_size > MAX_HEAD:
+            self._refuse(Refusal(431, f"the request's headers are larger than {MAX_HEAD} bytes"))
+
+    def pause_writing(self) -> None:
+        self._writable = self.loop.create_future()
+        self._stall = self.loop.call_later(self._limits.stalled_write, self._transport.abort)
+
+    def resume_writing(self) -> None:
+        self._stop_stall()
+
+    def _stop_stall(self) -> None:
+        if self._stall is not None:
+            self._stall.cancel()
+            self._stall = None
+        if self._writable is not None:
+            self._writable.set_result(None)
+            self._writable = None
+
+    # --- for httptools -----------------------------------------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        self._reading = HttpRequest(self)
+
+    def on_url(self, url: bytes) -> None:
+        request = self._reading
+        assert request is not None
+        request.url += url
+        if len(request.url) > MAX_HEAD:
+            raise ValueError("too long")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        request = self._reading
+        if request is not None and not request.is_head_known:  # else a trailer
+            request.headers[name.lower()] = value
+
+    def on_headers_complete(self) -> None:
+        request, parser = self._reading, self._parser
+        assert request is not None and parser is not None
+        request.is_head_known = True
+        request.path, request.query = _target_of(request.url)
+        request.method = parser.get_method().decode("ascii")
+        # Another protocol may be asked for: none is spoken here, and what follows would be in it.
+        request.keep = parser.should_keep_alive() and not parser.should_upgrade() and parser.get_http_version() == "1.1"
+        request.expects = request.headers.get(b"expect", b"").lower() == b"100-continue"
+        if self._served is None:
+            self._begin(request)
+        else:
+            self._waiting.append(request)
+            self._pause()
+
+    def on_body(self, body: bytes) -> None:
+        request = self._reading
+        if request is not None and not request.done and request.feed(body):
+            self._pause()
+
+    def on_message_complete(self) -> None:
+        request, self._reading = self._reading, None
+        if request is not None:
+            request.ended()
+            self._deaf = not request.keep
+
+    # --- one request after the other ---------------------------------------------------------------------------------
+
+    def _begin(self, request: HttpRequest) -> None:
+        self._limit.lift()
+        self._served = request
+        self.task = self.loop.create_task(self._run(request))
+
+    async def _run(self, request: HttpRequest) -> None:
+        try:
+            await self._serve(request)
+        except BaseException as error:
+            if not isinstance(error, asyncio.CancelledError):
+                logger.exception("a request broke down")
+        finally:
+            if not request.done:  # nobody is there, or it has no whole answer and must not seem to have one
+                self._close()
+
+    def answered(self, request: HttpRequest) -> None:
+        """The answer was written."""
+        self._served = None
+        if not (request.keep and request.complete):
+            self._close()
+        elif self._waiting:
+            self._begin(self._waiting.popleft())
+        else:
+            self._limit.set(self.loop.time() + self._limits.keep_alive)
+            self.resume()
+
+    def finish(self) -> None:
+        """Close, after the answer that is under way."""
+        if self._served is None:
+            self._close()
+        else:
+            self._served.keep = False
+
+    def abort(self) -> None:
+        """Close at once."""
+        self._transport.abort()
+
+    def _close(self) -> None:
+        self._deaf = True
+        self._transport.close()
+
+    def _refuse(self, refusal: Refusal) -> None:
+        if not self._transport.is_closing() and (self._served is None or not self._served.started):
+            body = orjson.dumps(refusal.body)
+            head = f"HTTP/1.1 {refusal.status} Refused\r\ncontent-type: application/json\r\nconnection: close\r\n"
+            self.write(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)
+        self._close()
+
+    # --- the socket --------------------------------------------------------------------------------------------------
+
+    @property
+    def is_stalled(self) -> bool:
+        """Whether the caller does not read what was written."""
+        return self._writable is not None
+
+    async def drained(self) -> None:
+        """Until the caller reads again, or has gone."""
+        while self._writable is not None:
+            await asyncio.shield(self._writable)
+
+    def write(self, data: bytes) -> None:
+        """Nothing happens once the caller has gone."""
+        if not self._transport.is_closing():
+            self._transport.write(data)
+
+    def _pause(self) -> None:
+        if not self._is_paused and not self._transport.is_closing():
+            self._is_paused = True
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        """Read on, unless requests wait that were sent ahead."""
+        if self._is_paused and not self._waiting and not self._transport.is_closing():
+            self._is_paused = False
+            self._transport.resume_reading()
+
+
+@lru_cache(maxsize=4)
+def _date_line(second: int) -> bytes:
+    return b"date: " + formatdate(second, usegmt=True).encode("ascii") + b"\r\n"
+
+
+def _target_of(url: bytes) -> tuple[str, bytes]:
+    """Path and query. Raises ValueError or HttpParserError for what is no target."""
+    return _known_target(url) if len(url) <= 128 else _parsed_target(url)
+
+
+def _parsed_target(url: bytes) -> tuple[str, bytes]:
+    parsed = httptools.parse_url(url)
+    if not parsed.path:
+        raise ValueError("no path")
+    path = parsed.path.decode("ascii")
+    return (unquote(path) if "%" in path else path), parsed.query or b""
+
+
+_known_target = lru_cache(maxsize=512)(_parsed_target)
