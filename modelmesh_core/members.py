@@ -28,10 +28,11 @@ class Member:
         "_cached",
         "_fresh_for",
         "_fresh_until",
-        "_is_priced",
         "_looked_at",
         "_state",
         "definition",
+        "is_limited",
+        "is_priced",
         "model",
         "order",
         "pool",
@@ -42,8 +43,12 @@ class Member:
         self.model = model
         self.definition = model.definition
         pricing = model.definition.pricing
-        self._is_priced = pricing.is_known and not pricing.is_free
+        self.is_priced = pricing.is_known and not pricing.is_free
         self.pool = pool
+        self.is_limited = (
+            pool.has_usage_limits or model.definition.budget is not None or model.definition.limits != _UNLIMITED
+        )
+        """Whether anything limits it by itself: its own limits or budget, or its pool's."""
         self.order = order
         self.standing = Standing()
         self._allowances: tuple[Allowance, ...] | None = None
@@ -74,12 +79,6 @@ class Member:
             self._allowances = tuple(own)
         return self._allowances
 
-    @property
-    def is_limited(self) -> bool:
-        """Whether anything limits it by itself: its own limits or budget, or its pool's."""
-        definition = self.definition
-        return self.pool.has_usage_limits or definition.budget is not None or definition.limits != _UNLIMITED
-
     def _usage_version(self) -> int:
         """Changes with every change of what was used."""
         version = 0
@@ -109,6 +108,13 @@ class Member:
         self._cached, self._fresh_until = self._look(state, now)
         return self._cached
 
+    def is_available(self, now: float) -> bool:
+        """Whether a request may go to it: what ``snapshot`` says, mostly without making one."""
+        standing = self.standing
+        if standing.reason is not None or standing.probe_in_flight:
+            return self.snapshot(now).is_available
+        return self._used_up(now) is None
+
     def _look(self, state: ModelState | None, now: float) -> tuple[ModelSnapshot, float]:
         standing, definition, pool = self.standing, self.definition, self.pool
         status, until = standing.status(now), standing.until
@@ -125,7 +131,7 @@ class Member:
                 failed_probes=standing.failed_probes,
                 is_available=is_free,
                 probe_in_flight=standing.probe_in_flight,
-                is_priced=self._is_priced,
+                is_priced=self.is_priced,
             ), fresh_until
         health, account = state.health, state.account
         outcomes = health.outcomes(pool.settings.deactivation.error_window)
@@ -160,7 +166,7 @@ class Member:
             is_free and used_up is None,
             used_up.reason if used_up is not None else None,
             standing.probe_in_flight,
-            self._is_priced,
+            self.is_priced,
             account.last_request,
             health.last_failure,
         )
@@ -168,9 +174,9 @@ class Member:
 
     def _used_up(self, now: float) -> LimitReached | None:
         """The first of its limits that lets nothing more through. A budget does not bind what costs nothing."""
-        for allowance in self.allowances():
+        for allowance in self._allowances or self.allowances():
             if allowance.is_kept:
                 reached = allowance.used_up(now)
-                if reached is not None and (self._is_priced or not reached.is_budget):
+                if reached is not None and (self.is_priced or not reached.is_budget):
                     return reached
         return None

@@ -433,7 +433,7 @@ class ModelMesh:
     @property
     def engine(self) -> Engine:
         """The running engine: the present configuration's models, pools, providers and router."""
-        return self._running()
+        return self._engine or self._running()
 
     @property
     def keys(self) -> KeyRing | None:

@@ -11,6 +11,7 @@ from .interfaces.routing import (
     Candidate,
     Deactivation,
     FailedAttempt,
+    LiveModel,
     ModelSnapshot,
     PoolView,
     Reason,
@@ -20,7 +21,7 @@ from .interfaces.routing import (
 from .members import Member
 from .registry import HookRelay
 from .settings import PoolSettings
-from .state.allowances import Allowance
+from .state.allowances import Allowance, LimitReached
 from .state.models import LiveStates, Model
 from .state.standby import Standing
 from .values import Clock
@@ -31,6 +32,24 @@ Emit = Callable[[str, Mapping[str, Any]], None]
 """Takes an event's name and data; never blocks."""
 
 _NEVER = float("inf")
+
+
+class _UsedUp:
+    """A member whose provider or pool has nothing left."""
+
+    __slots__ = ("_limit", "_member")
+
+    def __init__(self, member: Member, limit: LimitReached) -> None:
+        self._member = member
+        self._limit = limit
+
+    def is_available(self, now: float) -> bool:
+        return False
+
+    def snapshot(self, now: float) -> ModelSnapshot:
+        snapshot, limit = self._member.snapshot(now), self._limit
+        until = limit.resets_at if snapshot.until is None else snapshot.until
+        return snapshot._replace(is_available=False, exhausted=f"{limit.reason} ({limit.account})", until=until)
 
 
 class CapabilityPool:
@@ -66,6 +85,7 @@ class CapabilityPool:
         self._ids: tuple[str, ...] = ()
         self._at: dict[str, frozenset[str]] = {}
         self._next_change = 0.0
+        self._view: PoolView | None = None
         limits = settings.deactivation
         self.has_usage_limits = not (limits.request_limit is limits.token_limit is limits.budget_limit is None)
         self.judges_successes = self.has_usage_limits or relay.implementations("evaluate_deactivation") > 1
@@ -115,6 +135,7 @@ class CapabilityPool:
 
     def _membership_changed(self, before: set[str]) -> None:
         self._ids = tuple(self._members)
+        self._view = None
         self._at.clear()
         after = set(self._members)
         if before and before != after:
@@ -159,7 +180,11 @@ class CapabilityPool:
     # --- what decisions see ------------------------------------------------------------------------------------------
 
     def view(self) -> PoolView:
-        return PoolView(self.id, self.settings, self.current_model, self.last_selected, self._ids)
+        """The pool as it is now; the same object as before when nothing has changed."""
+        view = self._view
+        if view is None or view.last_selected != self.last_selected or view.current_model != self.current_model:
+            view = self._view = PoolView(self.id, self.settings, self.current_model, self.last_selected, self._ids)
+        return view
 
     def candidates(self, context: RoutingContext) -> list[Candidate]:
         """A candidate for every member that this request may use, in pool order."""
@@ -173,32 +198,28 @@ class CapabilityPool:
             if len(at) < len(self._members):
                 members = [member for member in members if member.model.id in at]
         if not self._guards:
-            return [Candidate(context, member.definition, member.snapshot(now), member.order) for member in members]
-        snapshot = self._snapshots(now)
-        return [Candidate(context, member.definition, snapshot(member), member.order) for member in members]
+            return [Candidate(context, member.definition, member, member.order) for member in members]
+        live = self._guarded(now)
+        return [Candidate(context, member.definition, live(member), member.order) for member in members]
 
     def guards_of(self, member: Member) -> tuple[Allowance, ...]:
         """What ``member`` shares with others: what its provider, and what this pool, may use in all."""
-        return self._guards.get(member.definition.provider) or self._guards.get("", ())
+        guards = self._guards
+        return (guards.get(member.definition.provider) or guards.get("", ())) if guards else ()
 
-    def _snapshots(self, now: float) -> Callable[[Member], ModelSnapshot]:
-        """What gives the snapshot of a member: none is available whose provider or pool has nothing left."""
+    def _guarded(self, now: float) -> Callable[[Member], LiveModel]:
+        """What tells the state of a member: none is available whose provider or pool has nothing left."""
         reached = {
             provider: [one for guard in guards if (one := guard.used_up(now)) is not None]
             for provider, guards in self._guards.items()
         }
-        if not any(reached.values()):
-            return lambda member: member.snapshot(now)
 
-        def guarded(member: Member) -> ModelSnapshot:
-            snapshot = member.snapshot(now)
+        def guarded(member: Member) -> LiveModel:
             provider = member.definition.provider
             for limit in reached[provider if provider in reached else ""]:
-                if snapshot.is_priced or not limit.is_budget:
-                    until = limit.resets_at if snapshot.until is None else snapshot.until
-                    why = f"{limit.reason} ({limit.account})"
-                    return snapshot._replace(is_available=False, exhausted=why, until=until)
-            return snapshot
+                if member.is_priced or not limit.is_budget:
+                    return _UsedUp(member, limit)
+            return member
 
         return guarded
 
@@ -216,11 +237,13 @@ class CapabilityPool:
         Returns whether this request is its probe.
         """
         self.last_selected = model_id
-        current = self._members.get(self.current_model) if self.current_model else None
-        if current is None or current.standing.status(now) is not Status.ACTIVE:
-            self.current_model = model_id
         standing = self._members[model_id].standing
-        if standing.status(now) is not Status.HALF_OPEN:
+        status = standing.status(now)
+        if self.current_model != model_id or status is not Status.ACTIVE:
+            current = self._members.get(self.current_model) if self.current_model else None
+            if current is None or current.standing.status(now) is not Status.ACTIVE:
+                self.current_model = model_id
+        if status is not Status.HALF_OPEN:
             return False
         standing.probe_in_flight = True
         standing.version += 1
@@ -357,8 +380,8 @@ class CapabilityPool:
         """A snapshot of every member, in pool order."""
         now = self._clock.now()
         self.refresh(now)
-        snapshot = self._snapshots(now)
-        return [snapshot(member) for member in self._members.values()]
+        live = self._guarded(now)
+        return [live(member).snapshot(now) for member in self._members.values()]
 
     # --- persistence -------------------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import shutil
@@ -67,6 +68,10 @@ def nginx() -> str | None:
     return shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 
 
+def _uvicorn() -> str | None:
+    return sys.executable if importlib.util.find_spec("uvicorn") is not None else None
+
+
 def _modelmesh(folder: Path, port: int, upstream: int) -> list[str | Path]:
     config = configuration("modelmesh.yaml", folder, port, upstream)
     return [Path(sys.executable).with_name("modelmesh"), "serve", "--config", config]
@@ -109,7 +114,7 @@ PEERS = {
     peer.name: peer
     for peer in (
         Peer("modelmesh", _modelmesh, lambda: sys.executable, 'pip install ".[gateway]"'),
-        Peer("bare", _bare, lambda: sys.executable, 'pip install ".[gateway]"'),
+        Peer("bare", _bare, _uvicorn, 'pip install ".[gateway]" uvicorn'),
         Peer("nginx", _nginx, nginx, "apt-get install nginx-light"),
         Peer("smg", _smg, _smg_program, "smg==1.13.0"),
         Peer(

@@ -115,14 +115,15 @@ class Pricing:
         def price(own: Decimal | None, fallback: Decimal) -> Decimal:
             return fallback if own is None else own
 
-        tokens = (
-            usage.input * per_input
-            + usage.cached_input * price(self.cached_input, per_input)
-            + usage.cache_write * price(self.cache_write, per_input)
-            + usage.output * per_output
-            + usage.reasoning * price(self.reasoning, per_output)
-            + usage.audio * per_input
-        ) / _MILLION
+        tokens = usage.input * per_input + usage.output * per_output
+        if usage.cached_input or usage.cache_write or usage.reasoning or usage.audio:
+            tokens += (
+                usage.cached_input * price(self.cached_input, per_input)
+                + usage.cache_write * price(self.cache_write, per_input)
+                + usage.reasoning * price(self.reasoning, per_output)
+                + usage.audio * per_input
+            )
+        tokens /= _MILLION
         if self.per_request is not None:
             tokens += self.per_request
         if usage.images or usage.characters or usage.seconds:

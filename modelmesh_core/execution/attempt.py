@@ -38,7 +38,9 @@ class Attempt:
         reservation: Reservation,
         accounting: Accounting,
         clock: Clock,
+        now: float,
     ) -> None:
+        """``now``: UTC epoch seconds."""
         self.pool = pool
         self.member = member
         self.service = service
@@ -47,7 +49,8 @@ class Attempt:
         """Whether it is the one request that a half-open model gets."""
         self.prefill: str | None = None
         """What the model is to continue from."""
-        self.record = AttemptRecord(member.model.id, member.definition.provider, pool.id, clock.now())
+        model = member.definition
+        self.record = AttemptRecord(model.id, model.provider, pool.id, now)
         self._accounting = accounting
         self._clock = clock
         self._is_settled = False

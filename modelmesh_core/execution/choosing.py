@@ -205,7 +205,7 @@ class Choice:
             self.refused(member.model.id, reservation)
             return None
         service = router.providers[member.definition.provider]
-        return Attempt(pool, member, service, reservation, router.accounting, router.clock)
+        return Attempt(pool, member, service, reservation, router.accounting, router.clock, router.clock.now())
 
     def refused(self, model: str, reached: LimitReached) -> None:
         """``model`` is out: asking it would pass a limit. Raises BudgetExceededError where that ends the request."""
@@ -234,10 +234,10 @@ class Choice:
 
     def _set_aside(self, pool: CapabilityPool, member: Member, now: float) -> Reservation | LimitReached:
         """Reserve an estimate of what the attempt will use; only its count where no limit could be passed."""
-        guards = (*pool.guards_of(member), *self._request_allowances)
+        guards = pool.guards_of(member) + self._request_allowances
         tokens, cost = 0, 0.0
         if guards or member.is_limited:
             tokens = self._requirements.input_tokens + self._requirements.output_tokens
             cost = self._requirements.cost(member.definition)
-        allowances = (*member.allowances(), *guards)
+        allowances = member.allowances() + guards
         return self._router.states.ledger.reserve(allowances, tokens=tokens, cost=cost, now=now)

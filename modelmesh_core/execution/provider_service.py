@@ -139,12 +139,12 @@ class ProviderService:
 
     async def _executed(self, provider: Provider, call: ProviderCall, remaining: float) -> Reply | EventSource:
         try:
-            if call.operation is not Operation.CHAT and not provider.takes_stored:
+            if not provider.takes_stored and call.operation is not Operation.CHAT:
                 call = await _in_memory(call)
-            if isinstance(provider, InProcessProvider):
-                return await self._in_process(provider, call, remaining)
             if isinstance(provider, HttpProvider):
                 return await self._drive(provider.execute(call), remaining, call.trace_headers)
+            if isinstance(provider, InProcessProvider):
+                return await self._in_process(provider, call, remaining)
         except ProviderError:
             raise
         except Exception as error:

@@ -60,8 +60,8 @@ class Run(Generic[T]):
         self.record = DecisionRecord(
             request.id,
             request.model,
-            request.operation.value,
-            request.delivery.value,
+            request.operation._value_,
+            request.delivery._value_,
             router.clock.now(),
             key=request.key,
             metadata=request.key_limits.metadata if request.key_limits is not None else {},

@@ -139,7 +139,7 @@ _ENDED = {"expired": "expired", "rotated": "been replaced by a newer one"}
 def _offered(exchange: Exchange) -> list[bytes]:
     scheme, _, credential = exchange.headers.get(b"authorization", b"").partition(b" ")
     offered = [credential.strip()] if scheme.lower() == b"bearer" else []
-    offered.extend(exchange.headers.get(name, b"").strip() for name in _KEY_HEADERS)
+    offered += [exchange.headers[name].strip() for name in _KEY_HEADERS if name in exchange.headers]
     return [token for token in offered if token]
 
 

@@ -110,8 +110,9 @@ class GatewayApp:
         if exchange.path in _LIVE or exchange.path in _READY:
             await self._tell_health(exchange)
             return
+        if not self._running:
+            self._idle.clear()
         self._running.add(task)
-        self._idle.clear()
         try:
             await self._serve(exchange)
         finally:

@@ -52,7 +52,7 @@ async def _chat(exchange: Exchange, policy: Policy, request: Request) -> None:
 
 
 async def _stream(exchange: Exchange, policy: Policy, request: Request, writer: StreamWriter) -> None:
-    async with exchange.until_gone():
+    with exchange.until_gone():
         reply = await policy.router.stream(request)
         await send_events(exchange, reply, _story(exchange, reply.record), policy.redact, writer)
 
@@ -68,7 +68,7 @@ async def operation(exchange: Exchange, policy: Policy) -> None:
 
 
 async def _complete(exchange: Exchange, policy: Policy, request: Request) -> None:
-    async with exchange.until_gone():
+    with exchange.until_gone():
         completion = await policy.router.complete(request)
     reply, story = completion.reply, _story(exchange, completion.record)
     if reply.content is not None:
@@ -89,7 +89,7 @@ async def _answer_content(exchange: Exchange, reply: Reply, content: bytes, stor
 async def resource(exchange: Exchange, policy: Policy) -> None:
     """What a provider keeps: see RESOURCES."""
     call = await resource_call(exchange, policy)
-    async with exchange.until_gone():
+    with exchange.until_gone():
         answer = await policy.router.resources.ask(call)
     reply, overhead = answer.reply, perf_counter() - exchange.started - answer.record.upstream_seconds
     story = resource_headers(answer.record, overhead)

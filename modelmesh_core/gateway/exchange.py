@@ -86,8 +86,11 @@ class Exchange:
         return next((value for own, value in parse_qsl(self.query.decode("latin-1")) if own == name), None)
 
     def _request_id(self) -> str:
-        own = self.header(b"x-request-id")
-        return own if own and _REQUEST_ID.fullmatch(own) else f"req_{_ids.getrandbits(128):032x}"
+        if b"x-request-id" in self.headers:
+            own = self.header(b"x-request-id")
+            if _REQUEST_ID.fullmatch(own):
+                return own
+        return f"req_{_ids.getrandbits(128):032x}"
 
     def _declared_length(self) -> int:
         text = self.headers.get(b"content-length", b"0")
@@ -101,7 +104,8 @@ class Exchange:
         Raises Refusal when it is larger, encoded or too slow, ClientGoneError when it never ends.
         """
         self._check_body(limit)
-        body = await self._read_until(limit + 1)
+        channel = self._channel
+        body = await (channel.read() if channel.has_whole_body else self._read_until(limit + 1))
         if len(body) > limit:
             raise _too_large(limit)
         return body
@@ -127,7 +131,8 @@ class Exchange:
             self._spool.close()
 
     def _check_body(self, limit: int) -> None:
-        if self.headers.get(b"content-encoding", b"identity").strip().lower() not in (b"", b"identity"):
+        encoding = self.headers.get(b"content-encoding")
+        if encoding is not None and encoding.strip().lower() not in (b"", b"identity"):
             raise Refusal(415, f"content-encoding {self.header(b'content-encoding')!r} is not supported; send it plain")
         if self._declared_length() > limit:
             raise _too_large(limit)
@@ -247,7 +252,7 @@ class UntilGone:
         self._channel = channel
         self._task = task
 
-    async def __aenter__(self) -> None:
+    def __enter__(self) -> None:
         self._cancelling = self._task.cancelling()
         self._channel.watch(self._lost)
 
@@ -255,7 +260,7 @@ class UntilGone:
         self._exchange.client_gone = True
         self._task.cancel()
 
-    async def __aexit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+    def __exit__(self, *raised: object) -> None:
         self._channel.unwatch()
         if self._exchange.client_gone and self._task.uncancel() <= self._cancelling:
             raise ClientGoneError

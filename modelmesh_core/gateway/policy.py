@@ -35,7 +35,7 @@ class Policy:
     @property
     def router(self) -> Router:
         """The present one: while a body was read, a reload may have retired the engine."""
-        return self.mesh.get_router()
+        return self.mesh.engine.router
 
     def serves(self, endpoint: str) -> bool:
         """Whether ``proxy.endpoints`` leaves ``endpoint`` switched on."""

@@ -25,7 +25,7 @@ def chat_request(exchange: Exchange, raw: bytes) -> Request:
     """A chat completion. Raises Refusal for what no provider could understand."""
     body = decode_body(raw)
     model = required_name(body)
-    messages = _required(body, "messages", _is_list, "a list of messages")
+    messages: list[Any] = _required(body, "messages", _is_list, "a list of messages")
     for place, message in enumerate(messages):
         if not isinstance(message, dict):
             raise mistake(f"messages[{place}]", "an object", message)
@@ -76,7 +76,7 @@ def decode_body(raw: bytes) -> Body:
     # Few bodies have that many brackets, so few are walked.
     if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH and _is_deep(body):
         raise Refusal(400, f"the request body nests more than {MAX_DEPTH} levels", code="invalid_json")
-    return cast(Body, body)
+    return body  # pyright: ignore[reportUnknownVariableType]
 
 
 def required_name(body: Body) -> str:
@@ -134,15 +134,16 @@ def _shown(value: Any) -> str:
 
 def from_headers(exchange: Exchange) -> dict[str, Any]:
     """What the caller's headers say to the mesh, as arguments of a Request."""
-    session = exchange.header(b"x-modelmesh-session") or exchange.header(b"x-session-id")
-    return {
-        "id": exchange.request_id,
-        "session_id": session or None,
-        "timeout": _timeout(exchange.header(b"x-modelmesh-timeout")),
-        "key": exchange.key,
-        "key_limits": exchange.key_limits,
-        **(_trace(exchange) if b"traceparent" in exchange.headers else {}),
-    }
+    said: dict[str, Any] = {"id": exchange.request_id, "key": exchange.key, "key_limits": exchange.key_limits}
+    headers = exchange.headers
+    if b"x-modelmesh-session" in headers or b"x-session-id" in headers:
+        session = exchange.header(b"x-modelmesh-session") or exchange.header(b"x-session-id")
+        said["session_id"] = session or None
+    if b"x-modelmesh-timeout" in headers:
+        said["timeout"] = _timeout(exchange.header(b"x-modelmesh-timeout"))
+    if b"traceparent" in headers:
+        said.update(_trace(exchange))
+    return said
 
 
 def _trace(exchange: Exchange) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal
+from functools import lru_cache
 from urllib.parse import quote
 
 from ..interfaces.records import AttemptRecord, DecisionRecord
@@ -20,13 +20,12 @@ def story_headers(
     headers: HeaderList = [(b"x-modelmesh-attempts", b"%d" % len(attempts))]
     if attempts:
         last = answered_by or attempts[-1]
-        headers += who_headers(last.model, last.provider)
-        headers.append((b"x-modelmesh-pool", _text(last.pool)))
+        headers += _of(last.model, last.provider, last.pool)
         if last.dropped:
             headers.append((b"x-modelmesh-dropped", _text(", ".join(last.dropped))))
         costs = [attempt.cost for attempt in attempts if attempt.cost is not None]
         if costs:
-            headers.append((b"x-modelmesh-cost", f"{sum(costs, Decimal(0)):f}".encode()))
+            headers.append((b"x-modelmesh-cost", f"{costs[0] if len(costs) == 1 else sum(costs):f}".encode()))
     headers.append((b"x-modelmesh-overhead-ms", b"%.3f" % max(0.0, overhead * 1000)))
     return headers
 
@@ -42,6 +41,11 @@ def who_headers(model: str | None, provider: str | None) -> HeaderList:
     """The model that was asked last, and its provider."""
     named = ((b"x-modelmesh-model", model), (b"x-modelmesh-provider", provider))
     return [(header, _text(name)) for header, name in named if name is not None]
+
+
+@lru_cache(maxsize=1024)
+def _of(model: str, provider: str, pool: str) -> HeaderList:
+    return [*who_headers(model, provider), (b"x-modelmesh-pool", _text(pool))]
 
 
 def _text(name: str) -> bytes:

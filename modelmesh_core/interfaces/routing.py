@@ -150,19 +150,41 @@ class Requirements(Protocol):
     def language(self) -> str | None: ...
 
 
+class LiveModel(Protocol):
+    """What a candidate's state is read from, by one reading of the clock."""
+
+    def snapshot(self, now: float) -> ModelSnapshot: ...
+    def is_available(self, now: float) -> bool:
+        """What the snapshot says of it, without the work of making one."""
+        ...
+
+
 class Candidate:
     """One model that may serve the request."""
 
-    __slots__ = ("_context", "model", "order", "snapshot")
+    __slots__ = ("_context", "_live", "_snapshot", "model", "order")
 
-    def __init__(self, context: RoutingContext, model: ModelDefinition, snapshot: ModelSnapshot, order: int) -> None:
+    def __init__(self, context: RoutingContext, model: ModelDefinition, live: LiveModel, order: int) -> None:
         self._context = context
+        self._live = live
+        self._snapshot: ModelSnapshot | None = None
         self.model = model
         """Its definition: capabilities, features, constraints, prices, limits."""
-        self.snapshot = snapshot
-        """Its live state."""
         self.order = order
         """Place in pool order, from 0."""
+
+    @property
+    def snapshot(self) -> ModelSnapshot:
+        """Its live state at the decision's moment. Made when first asked for: most decisions need few."""
+        snapshot = self._snapshot
+        if snapshot is None:
+            snapshot = self._snapshot = self._live.snapshot(self._context.now)
+        return snapshot
+
+    @property
+    def is_available(self) -> bool:
+        """Whether a request may go to it: not on standby, not being probed, no limit used up."""
+        return self._live.is_available(self._context.now)
 
     @property
     def id(self) -> str:

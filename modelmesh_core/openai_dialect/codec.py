@@ -162,20 +162,20 @@ def _answer(
     ``or_at_least``: another key, of a number, that is enough without it.
     """
     decoded: Any = response.json()
-    translated: Any = decoded
-    if (given := as_object(decoded)) and error_object(given) is None:
-        translated = reading.translate(given)
-    error = error_object(translated)
+    given = body = as_object(decoded)
+    error = error_object(given)
+    if given and error is None and reading.translate is not unchanged:
+        body = reading.translate(given)
+        error = error_object(body)
     if error is not None:
         raise provider_error(failure_of_error(error, decoded, reading.codes))
-    body = as_object(translated)
     held = body.get(key)
     is_enough = key not in body and as_count(body.get(or_at_least)) > 0
     if not is_enough and (not isinstance(held, required) or held == []):
         found = ", ".join(list(body)[:8]) or type(decoded).__name__
         message = f"HTTP {response.status} with a body that has no {key} (it has: {found})"
         raise provider_error(Failure(FailureKind.UNDECODABLE, message, status=response.status, body=decoded))
-    return as_object(decoded), body
+    return given, body
 
 
 def _reply(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
+from typing import NamedTuple
 
 import attrs
 
@@ -34,8 +35,7 @@ KEY = "key"
 FILTERS = ("filter_delivery", "filter_requirements", "filter_state")
 
 
-@attrs.frozen
-class RoutingDecision:
+class RoutingDecision(NamedTuple):
     """What the pipeline decided for one attempt, and why."""
 
     request_id: str
@@ -50,7 +50,8 @@ class RoutingDecision:
     """Full ids that were left for the last stage, in pool order."""
     drops: tuple[Drop, ...]
     """Who was left out, at which stage, and why."""
-    estimate: Callable[[ModelDefinition], float] = attrs.field(repr=False, eq=False)
+    estimate: Callable[[ModelDefinition], float]
+    """USD that the request is expected to cost at a model."""
     delay: float = 0.0
     """Seconds to wait before the attempt, as the strategy asked."""
     decide_again: bool = False

@@ -15,6 +15,7 @@ TOKENS_PER_IMAGE = 800
 EXPECTED_OUTPUT = 500
 """Output tokens assumed where the caller sets no limit."""
 
+_NONE: frozenset[str] = frozenset()
 _PART_FEATURES = {"image_url": "vision", "input_image": "vision", "input_audio": "audio_input", "file": "pdf_input"}
 
 
@@ -25,6 +26,7 @@ class RequestRequirements:
         self._request = request
         self._body: Body = request.body
         self._features: frozenset[str] | None = None
+        self._kinds: list[str] | None = None
 
     @property
     def features(self) -> frozenset[str]:
@@ -46,12 +48,17 @@ class RequestRequirements:
             needed.update({"json_schema": {"structured_output"}, "json_object": {"json_mode"}}.get(str(kind), ()))
         if body.get("logprobs"):
             needed.add("logprobs")
-        needed.update(_PART_FEATURES[kind] for kind in self._parts if kind in _PART_FEATURES)
-        return frozenset(needed)
+        if parts := self._parts:
+            needed.update(_PART_FEATURES[kind] for kind in parts if kind in _PART_FEATURES)
+        return frozenset(needed) if needed else _NONE
 
-    @cached_property
+    @property
     def _parts(self) -> list[str]:
-        return [str(part.get("type")) for part in _content_parts(self._body)]
+        """The types of the parts that messages are made of; none where they are plain text."""
+        kinds = self._kinds
+        if kinds is None:
+            kinds = self._kinds = [str(part.get("type")) for part in _content_parts(self._body)]
+        return kinds
 
     @property
     def images(self) -> int:
@@ -102,9 +109,9 @@ class RequestRequirements:
 
 
 def _content_parts(body: Body) -> Iterator[Mapping[str, Any]]:
-    messages = body.get("messages")
-    for message in cast(list[Any], messages) if isinstance(messages, list) else ():
-        content: Any = cast(Body, message).get("content") if isinstance(message, dict) else None
+    messages: Any = body.get("messages")
+    for message in messages if isinstance(messages, list) else ():  # pyright: ignore[reportUnknownVariableType]
+        content: Any = message.get("content") if isinstance(message, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
         if isinstance(content, list):
             yield from (part for part in cast(list[Any], content) if isinstance(part, dict))
 

@@ -138,12 +138,14 @@ class DeliveryFilter:
     @hookimpl
     def filter_delivery(self, context: RoutingContext, candidates: Sequence[Candidate]) -> Sequence[Candidate]:
         delivery, operation = context.request.delivery, context.request.operation
-        attribute = delivery.value
+        attribute = delivery._value_
         kept = [
             candidate
             for candidate in candidates
             if operation in candidate.model.operations and getattr(candidate.model.delivery, attribute)
         ]
+        if len(kept) == len(candidates):
+            return kept
 
         def why(candidate: Candidate) -> str:
             if operation not in candidate.model.operations:
@@ -166,6 +168,8 @@ class RequirementFilter:
             for candidate in candidates
             if (simple and candidate.model.constraints is UNCONSTRAINED) or self._refusal(candidate, context) is None
         ]
+        if len(kept) == len(candidates):
+            return kept
         return _explained(context, candidates, kept, lambda candidate: str(self._refusal(candidate, context)))
 
     def _refusal(self, candidate: Candidate, context: RoutingContext) -> str | None:
@@ -199,8 +203,8 @@ class StateFilter:
 
     @hookimpl
     def filter_state(self, context: RoutingContext, candidates: Sequence[Candidate]) -> Sequence[Candidate]:
-        kept = [candidate for candidate in candidates if candidate.snapshot.is_available]
-        return _explained(context, candidates, kept, _why_unavailable)
+        kept = [candidate for candidate in candidates if candidate.is_available]
+        return kept if len(kept) == len(candidates) else _explained(context, candidates, kept, _why_unavailable)
 
 
 def _why_unavailable(candidate: Candidate) -> str:
@@ -217,12 +221,11 @@ def _explained(
     kept: Sequence[Candidate],
     why: Callable[[Candidate], str],
 ) -> Sequence[Candidate]:
-    """``kept``, with a reason noted for everybody else. Costs nothing while everybody stays."""
-    if len(kept) < len(candidates):
-        ids = {candidate.model.id for candidate in kept}
-        for candidate in candidates:
-            if candidate.model.id not in ids:
-                context.drop(candidate, why(candidate))
+    """``kept``, with a reason noted for everybody else."""
+    ids = {candidate.model.id for candidate in kept}
+    for candidate in candidates:
+        if candidate.model.id not in ids:
+            context.drop(candidate, why(candidate))
     return kept
 
 

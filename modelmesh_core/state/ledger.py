@@ -69,7 +69,7 @@ class Reservation:
         self.open = True
         self.id = ""
         """Its name in the shared ledger, once that was asked."""
-        self.kept: tuple[Allowance, ...] = tuple(a for a in allowances if a.is_kept) if ledger.shared else ()
+        self.kept: tuple[Allowance, ...] = tuple([a for a in allowances if a.is_kept]) if ledger.shared else ()
         """Those that the shared ledger has to agree to."""
 
     def settle(self, now: float, tokens: int, cost: Decimal | None) -> None:

@@ -18,12 +18,12 @@ Json = dict[str, Any]
 
 def as_object(value: Any) -> Json:
     """``value`` if it is a JSON object, else an empty one."""
-    return cast("Json", value) if isinstance(value, dict) else {}
+    return value if isinstance(value, dict) else {}  # pyright: ignore[reportUnknownVariableType]
 
 
 def as_list(value: Any) -> list[Any]:
     """``value`` if it is a JSON array, else an empty one."""
-    return cast("list[Any]", value) if isinstance(value, list) else []
+    return value if isinstance(value, list) else []  # pyright: ignore[reportUnknownVariableType]
 
 
 def as_objects(value: Any) -> list[Json]:
