@@ -213,10 +213,10 @@ class CapabilityPool:
             provider: [one for guard in guards if (one := guard.used_up(now)) is not None]
             for provider, guards in self._guards.items()
         }
+        others = reached.get("", [])
 
         def guarded(member: Member) -> LiveModel:
-            provider = member.definition.provider
-            for limit in reached[provider if provider in reached else ""]:
+            for limit in reached.get(member.definition.provider, others):
                 if member.is_priced or not limit.is_budget:
                     return _UsedUp(member, limit)
             return member

@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[1]
 CORE = ROOT / "modelmesh_core"
 
 FLOORS = [
-    ["errors", "values", "limits"],
+    ["errors", "values", "limits", "quick_frozen"],
     ["wire"],
     ["capabilities"],
     ["catalogue"],

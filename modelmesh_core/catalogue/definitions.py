@@ -111,16 +111,12 @@ class Pricing:
         zero = _ZERO
         per_input = self.input or zero
         per_output = self.output or zero
-
-        def price(own: Decimal | None, fallback: Decimal) -> Decimal:
-            return fallback if own is None else own
-
         tokens = usage.input * per_input + usage.output * per_output
         if usage.cached_input or usage.cache_write or usage.reasoning or usage.audio:
             tokens += (
-                usage.cached_input * price(self.cached_input, per_input)
-                + usage.cache_write * price(self.cache_write, per_input)
-                + usage.reasoning * price(self.reasoning, per_output)
+                usage.cached_input * (per_input if self.cached_input is None else self.cached_input)
+                + usage.cache_write * (per_input if self.cache_write is None else self.cache_write)
+                + usage.reasoning * (per_output if self.reasoning is None else self.reasoning)
                 + usage.audio * per_input
             )
         tokens /= _MILLION

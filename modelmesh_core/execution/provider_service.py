@@ -171,7 +171,7 @@ class ProviderService:
         self, flow: Generator[HttpRequest, HttpResponse, Any], remaining: float, more_headers: Mapping[str, str] = _NONE
     ) -> Any:
         """Run a connector's flow to its result. ``more_headers`` go with every request of it."""
-        deadline = self._clock.monotonic() + remaining
+        deadline, left = self._clock.monotonic() + remaining, remaining
         held: ByteStream | None = None
         try:
             try:
@@ -181,7 +181,7 @@ class ProviderService:
             while True:
                 if request.delay:
                     await self._clock.sleep(min(request.delay, max(0.0, deadline - self._clock.monotonic())))
-                left = deadline - self._clock.monotonic()
+                    left = deadline - self._clock.monotonic()
                 if left <= 0:
                     raise _too_slow(remaining)
                 if held is not None:
@@ -194,6 +194,7 @@ class ProviderService:
                     response, held = await self._open(request, timeouts)
                 else:
                     response = await self._transport.send(request, timeouts)
+                left = deadline - self._clock.monotonic()
                 try:
                     request = flow.send(response)
                 except StopIteration as stop:

@@ -12,8 +12,9 @@ import attrs
 from ..errors import CapabilityNotFoundError, ModelMeshError
 from ..interfaces.provider import ProviderCall
 from ..interfaces.records import DecisionRecord
-from ..interfaces.routing import Requirements, RoutingContext
+from ..interfaces.routing import FailedAttempt, RoutingContext
 from ..pools import CapabilityPool
+from ..quick_frozen import quick_frozen
 from ..routing import RequestRequirements, RoutingDecision, RoutingPipeline
 from ..state.allowances import Allowance
 from ..state.models import LiveStates
@@ -32,7 +33,7 @@ _ids = Random()
 """Seeded by the system. Request ids have to be unique, not secret."""
 
 
-@attrs.frozen
+@quick_frozen
 class Completion:
     """A whole answer with its story."""
 
@@ -114,16 +115,23 @@ class Router:
 
     # --- deciding ----------------------------------------------------------------------------------------------------
 
-    def context(self, request: Request, requirements: RequestRequirements | None = None, **more: Any) -> RoutingContext:
+    def context(
+        self,
+        request: Request,
+        requirements: RequestRequirements | None = None,
+        attempts: Sequence[FailedAttempt] = (),
+        excluded: Mapping[str, str] | None = None,
+    ) -> RoutingContext:
         """A context for one decision, at the clock's present."""
-        requirements = requirements or RequestRequirements(request)
+        needs: Any = requirements or RequestRequirements(request)  # its cached properties are properties to readers
         return RoutingContext(
             request,
-            cast(Requirements, requirements),  # its cached properties are properties to every reader
+            needs,
             now=self.clock.now(),
             random=self.random,
-            estimate_cost=requirements.cost,
-            **more,
+            estimate_cost=needs.cost,
+            attempts=attempts,
+            excluded=excluded,
         )
 
     def route(self, capability: str, options: Mapping[str, Any] | None = None) -> RoutingDecision:
@@ -202,16 +210,11 @@ class Router:
         Raises ProviderError for what is the caller's to mend, CapabilityNotFoundError and NoActiveModelError when
         nobody was asked, AllProvidersExhaustedError when everybody who was asked failed.
         """
-
-        async def ask(attempt: Attempt, call: ProviderCall, left: float) -> Reply:
-            answer = await attempt.service.execute(call, left)
-            assert isinstance(answer, Reply), "a connector streamed what was not asked to stream"
-            return answer
-
         run: Run[Reply] = Run(self, self._identified(request))
-        reply = await run.until_answered(ask)
+        reply = await run.until_answered(_ask)
         run.succeeded(reply.usage, reply.headroom, reply.body)
-        await run.kept()
+        if run.attempt.reservation.kept:
+            await run.kept()
         return Completion(reply, run.record)
 
     async def stream(self, request: Request) -> StreamingReply:
@@ -236,3 +239,9 @@ class Router:
         if not request.id:
             request.id = f"req_{_ids.getrandbits(128):032x}"
         return request
+
+
+async def _ask(attempt: Attempt, call: ProviderCall, left: float) -> Reply:
+    answer = await attempt.service.execute(call, left)
+    assert isinstance(answer, Reply), "a connector streamed what was not asked to stream"
+    return answer

@@ -84,7 +84,11 @@ class Run(Generic[T]):
                 self._begin(attempt)
                 started = perf_counter()
                 try:
-                    self.attempt, answer = await self._answered(attempt, ask)
+                    delay = hedge_delay(attempt, self._request.delivery)
+                    if delay is None:
+                        self.attempt, answer = attempt, await self._sent(attempt, ask)
+                    else:
+                        self.attempt, answer = await self._raced(attempt, ask, delay)
                 except AttemptFailedError as failed:
                     attempt, error = failed.attempt, failed.error
                 else:
@@ -103,11 +107,8 @@ class Run(Generic[T]):
             self._close("cancelled", None)
             raise
 
-    async def _answered(self, attempt: Attempt, ask: Ask[T]) -> tuple[Attempt, T]:
-        """The attempt that answered, and its answer; a second one is sent beside a slow first where the pool hedges."""
-        delay = hedge_delay(attempt, self._request.delivery)
-        if delay is None:
-            return attempt, await self._sent(attempt, ask)
+    async def _raced(self, attempt: Attempt, ask: Ask[T], delay: float) -> tuple[Attempt, T]:
+        """The attempt that answered, and its answer; after ``delay`` seconds a second one is sent beside the first."""
         return await race(attempt, lambda one: self._sent(one, ask), self._hedge, delay, self._clock, self._lost)
 
     async def _sent(self, attempt: Attempt, ask: Ask[T]) -> T:
@@ -186,6 +187,8 @@ class Run(Generic[T]):
             with self._router.states.lock:
                 self._choice.wake(self._clock.now())
                 attempt = self._choice.reserve(decision)
+        if attempt is None or not attempt.reservation.kept:
+            return attempt
         return await self._confirmed(attempt)
 
     def _begin(self, attempt: Attempt) -> None:
@@ -210,8 +213,9 @@ class Run(Generic[T]):
         self._note(attempt)
 
     def _note(self, attempt: Attempt) -> None:
-        self.record.attempts.append(attempt.record)
-        self._tries[attempt.model] = self._tries.get(attempt.model, 0) + 1
+        record, tries = attempt.record, self._tries
+        self.record.attempts.append(record)
+        tries[record.model] = tries.get(record.model, 0) + 1
 
     def _call(self, attempt: Attempt) -> ProviderCall:
         model, request = attempt.member.definition, self._request

@@ -108,11 +108,12 @@ class Authenticator:
         offered = _offered(exchange)
         why = "the API key is not valid here" if offered else "an API key is needed"
         for token in offered:
-            caller = self._of_key(token) if self._keys is not None else None
-            if isinstance(caller, Caller):
-                return caller
-            if caller is not None:
-                why = f"the API key {caller.name!r} has {_ENDED[caller.reason]}"
+            if self._keys is not None:
+                caller = self._of_key(token)
+                if isinstance(caller, Caller):
+                    return caller
+                if caller is not None:
+                    why = f"the API key {caller.name!r} has {_ENDED[caller.reason]}"
             digest, found = self._digest(token), None
             for listed, known in self._digests:
                 if hmac.compare_digest(digest, known):

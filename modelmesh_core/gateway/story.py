@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 from functools import lru_cache
 from urllib.parse import quote
 
 from ..interfaces.records import AttemptRecord, DecisionRecord
 from .channel import HeaderList
+
+_ZERO = Decimal(0)
 
 
 def story_headers(
@@ -25,7 +28,7 @@ def story_headers(
             headers.append((b"x-modelmesh-dropped", _text(", ".join(last.dropped))))
         costs = [attempt.cost for attempt in attempts if attempt.cost is not None]
         if costs:
-            headers.append((b"x-modelmesh-cost", f"{costs[0] if len(costs) == 1 else sum(costs):f}".encode()))
+            headers.append((b"x-modelmesh-cost", _plain(costs[0] if len(costs) == 1 else sum(costs, _ZERO)).encode()))
     headers.append((b"x-modelmesh-overhead-ms", b"%.3f" % max(0.0, overhead * 1000)))
     return headers
 
@@ -46,6 +49,12 @@ def who_headers(model: str | None, provider: str | None) -> HeaderList:
 @lru_cache(maxsize=1024)
 def _of(model: str, provider: str, pool: str) -> HeaderList:
     return [*who_headers(model, provider), (b"x-modelmesh-pool", _text(pool))]
+
+
+def _plain(amount: Decimal) -> str:
+    """Without an exponent; formatting takes ten times as long as ``str``, which mostly has none."""
+    text = str(amount)
+    return f"{amount:f}" if "E" in text else text
 
 
 def _text(name: str) -> bytes:

@@ -127,6 +127,8 @@ class DecisionRecord:
     @property
     def cost(self) -> Decimal | None:
         """USD of all attempts; None where no attempt's price is known."""
+        if len(self.attempts) == 1:
+            return self.attempts[0].cost
         known = [attempt.cost for attempt in self.attempts if attempt.cost is not None]
         return sum(known, Decimal(0)) if known else None
 

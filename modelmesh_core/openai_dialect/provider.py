@@ -21,7 +21,7 @@ from ..interfaces.provider import (
     ResourceRequest,
     StreamDecoder,
 )
-from ..wire.http import HttpRequest, HttpResponse
+from ..wire.http import HeaderSet, HttpRequest, HttpResponse
 from ..wire.messages import Body, Dialect, Headroom, Operation, Reply
 from ..wire.shapes import as_count, as_list, as_object, as_text
 from .codec import Reading
@@ -29,7 +29,7 @@ from .errors import failure_of_response
 from .foreign import without_foreign
 from .limits import headroom_of
 from .operations import EXCHANGES, Exchange
-from .requests import encode_json, images_path, is_edit, prefilled
+from .requests import JSON, encode_json, images_path, is_edit, prefilled
 from .resources import RESOURCES, decode_resource, resource_request
 from .stream import OpenAIStreamDecoder, WholeReplyDecoder, chat_events
 from .typed_stream import SoundStreamDecoder, TypedStreamDecoder, events_of
@@ -68,6 +68,8 @@ class OpenAICompatible(HttpProvider):
         self.base_url = checked_url(settings.base_url, f"providers.{settings.name}.base_url")
         self._key = checked_key(settings.api_key, f"providers.{settings.name}.api_key")
         self.headers = {**(self.key_header(self._key) if self._key else {}), **own_headers(settings)}
+        self._json_headers = HeaderSet({})
+        self._made_of: Mapping[str, str] = self._json_headers
         translates = type(self).translate_reply is not OpenAICompatible.translate_reply
         self._plain_reading = None if translates else Reading(codes=self.error_codes, limits=self.limits)
         """The reading of every answer, where the vendor's need no translation."""
@@ -169,10 +171,15 @@ class OpenAICompatible(HttpProvider):
         if call.stream and call.operation in _COMPLETIONS and self.takes_stream_options:
             body["stream_options"] = {**options, "include_usage": True}
         media_type, content = exchange.encode(body)
-        headers = {"content-type": media_type, **self.headers}
-        if media_type.startswith("multipart/"):
-            headers["content-type"] = media_type  # names the boundary, so no header of the settings may replace it
+        headers: Mapping[str, str] = self._headers_of_json()
+        if media_type is not JSON:  # it names the boundary, so no header of the settings may replace it
+            headers = {**self.headers, "content-type": media_type}
         return HttpRequest("POST", self.url(call, path), headers, content, call.stream)
+
+    def _headers_of_json(self) -> HeaderSet:
+        if self._made_of is not self.headers:
+            self._made_of, self._json_headers = self.headers, HeaderSet({"content-type": JSON, **self.headers})
+        return self._json_headers
 
     def _reading(self, call: ProviderCall) -> Reading:
         if self._plain_reading is not None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any, cast
 
 from ..catalogue.definitions import ModelDefinition
 from ..wire.messages import Body, Operation, Request
+from ..wire.shapes import as_list, as_objects
 
 BYTES_PER_TOKEN = 4.0
 """A rule of thumb for English text in current vocabularies; the settled usage replaces it."""
@@ -16,6 +16,8 @@ EXPECTED_OUTPUT = 500
 """Output tokens assumed where the caller sets no limit."""
 
 _NONE: frozenset[str] = frozenset()
+_ASKING = frozenset({"tools", "functions", "response_format", "logprobs"})
+"""Parameters that may need a feature."""
 _PART_FEATURES = {"image_url": "vision", "input_image": "vision", "input_audio": "audio_input", "file": "pdf_input"}
 
 
@@ -37,8 +39,8 @@ class RequestRequirements:
 
     def _needed(self) -> frozenset[str]:
         body = self._body
-        if self._request.operation is not Operation.CHAT:
-            return frozenset()
+        if self._request.operation is not Operation.CHAT or not (_ASKING & body.keys() or self._parts):
+            return _NONE
         needed: set[str] = set()
         if body.get("tools") or body.get("functions"):
             needed.add("tool_calling")
@@ -48,16 +50,15 @@ class RequestRequirements:
             needed.update({"json_schema": {"structured_output"}, "json_object": {"json_mode"}}.get(str(kind), ()))
         if body.get("logprobs"):
             needed.add("logprobs")
-        if parts := self._parts:
-            needed.update(_PART_FEATURES[kind] for kind in parts if kind in _PART_FEATURES)
-        return frozenset(needed) if needed else _NONE
+        needed.update(_PART_FEATURES[kind] for kind in self._parts if kind in _PART_FEATURES)
+        return frozenset(needed)
 
     @property
     def _parts(self) -> list[str]:
         """The types of the parts that messages are made of; none where they are plain text."""
         kinds = self._kinds
         if kinds is None:
-            kinds = self._kinds = [str(part.get("type")) for part in _content_parts(self._body)]
+            kinds = self._kinds = _kinds_of_parts(self._body.get("messages"))
         return kinds
 
     @property
@@ -108,12 +109,13 @@ class RequestRequirements:
         return cost
 
 
-def _content_parts(body: Body) -> Iterator[Mapping[str, Any]]:
-    messages: Any = body.get("messages")
-    for message in messages if isinstance(messages, list) else ():  # pyright: ignore[reportUnknownVariableType]
+def _kinds_of_parts(messages: Any) -> list[str]:
+    kinds: list[str] = []
+    for message in as_list(messages):
         content: Any = message.get("content") if isinstance(message, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
         if isinstance(content, list):
-            yield from (part for part in cast(list[Any], content) if isinstance(part, dict))
+            kinds += [str(part.get("type")) for part in as_objects(content)]
+    return kinds
 
 
 def _text_length(value: Any) -> int:

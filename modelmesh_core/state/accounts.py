@@ -68,6 +68,7 @@ class Account:
         "_next_end",
         "_starts",
         "_sums",
+        "_written",
         "count",
         "held",
         "in_flight",
@@ -94,6 +95,8 @@ class Account:
         """Grows with every change, so that snapshots know when they are stale."""
         self.moves = 0
         """Grows whenever a window begins anew, or is corrected."""
+        self._written: Used = (0, 0, 0)
+        """Of it, what has been asked for by ``unwritten``."""
         self._bases: list[Used] = [(0, 0, 0)] * len(KINDS)
         self._starts = [0.0] * len(KINDS)
         self._ends = [0.0] * len(KINDS)
@@ -199,6 +202,12 @@ class Account:
                 if since < start:
                     self._bases[place] = plus(self._bases[place], amounts)
                     self.moves += 1
+
+    def unwritten(self) -> Used:
+        """What was settled since this was asked last."""
+        settled = minus(self.count, self.held)
+        new, self._written = minus(settled, self._written), settled
+        return new
 
     def raise_used(self, place: int, missing: Used) -> None:
         """Count ``missing`` more in one window."""

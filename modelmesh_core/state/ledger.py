@@ -164,7 +164,7 @@ class Ledger:
             if requests and reservation.tokens:
                 self.estimates.note(reservation.tokens, tokens)
             if self.shared is not None:
-                self.shared.settle(reservation, Amounts(*used), now)
+                self.shared.settle(reservation, used, now)
         if nanos and self.shared is None:
             for allowance in reservation.allowances:
                 self._alert(allowance, nanos, now)

@@ -79,8 +79,8 @@ class SharedLedger:
         self._hold = hold
         self._lock = threading.Lock()
         self._queue: list[tuple[LedgerOperation, Done | None]] = []
-        self._owed: dict[Account, Used] = {}
-        """Used, and not yet written to the history of its account."""
+        self._owed: set[Account] = set()
+        """Used, and not yet written to their history."""
         self._owed_bound: dict[Allowance, Used] = {}
         """Used while the storage could not be asked."""
         self._sequence = 0
@@ -136,9 +136,8 @@ class SharedLedger:
         reservation.release(now)
         return LimitReached("ledger cannot be reached, and on_storage_failure is deny", now + RETRY_SECONDS)
 
-    def settle(self, reservation: Reservation, amounts: Amounts, now: float) -> None:
-        """Hand over what was used. Called under the ledger's lock; ``settled`` waits until it is kept."""
-        used: Used = (amounts.requests, amounts.tokens, amounts.nanos)
+    def settle(self, reservation: Reservation, used: Used, now: float) -> None:
+        """Hand over what was used. Called under the ledger's lock; ``flushed`` waits until it is kept."""
         bound = reservation.kept
         with self._lock:
             if not self._owed and self._loop is not None:
@@ -147,13 +146,12 @@ class SharedLedger:
             for allowance in bound:
                 allowance.account.unsent = plus(allowance.account.unsent, used)
             for allowance in reservation.allowances:
-                if any(used):
-                    self._owed[allowance.account] = plus(self._owed.get(allowance.account, (0, 0, 0)), used)
+                self._owed.add(allowance.account)
             if bound and not reservation.id:
                 for allowance in bound:
                     self._owed_bound[allowance] = plus(self._owed_bound.get(allowance, (0, 0, 0)), used)
         if bound and reservation.id:
-            self._put(settle_operation(reservation, amounts, now), self._settled(bound, used, now))
+            self._put(settle_operation(reservation, Amounts(*used), now), self._settled(bound, used, now))
 
     def _settled(self, bound: tuple[Allowance, ...], used: Used, now: float) -> Done:
         def done(answer: LedgerAnswer | None) -> None:
@@ -320,14 +318,17 @@ class SharedLedger:
 
     def _taken(self, *, everything: bool = False) -> list[tuple[LedgerOperation, Done | None]]:
         """The next operations; now and then with what is owed."""
-        now, owed = self._clock.now(), dict[Account, Used]()
+        now, owed = self._clock.now(), set[Account]()
         with self._lock:
             taken, self._queue = self._queue[:_MOST], self._queue[_MOST:]
             if everything or not 0 <= monotonic() - self._wrote_history_at < FLUSH_SECONDS:
                 owed, self._owed = self._owed, owed
                 self._wrote_history_at = monotonic()
-        for account, used in owed.items():
-            taken.append((Settle("", self._history(account, now), Amounts(*used)), None))
+        with self._ledger.lock:
+            used = {account: account.unwritten() for account in owed}
+        for account, amounts in used.items():
+            if any(amounts):
+                taken.append((Settle("", self._history(account, now), Amounts(*amounts)), None))
         return taken
 
     def _history(self, account: Account, now: float) -> tuple[Line, ...]:

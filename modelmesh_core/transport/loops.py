@@ -21,22 +21,26 @@ class LoopClients(Generic[ClientT]):
     A weak dictionary would not do: a client's connections hold their loop, so no loop would ever be let go.
     """
 
-    __slots__ = ("_clients", "_make")
+    __slots__ = ("_clients", "_last", "_make")
 
     def __init__(self, make: Callable[[], ClientT]) -> None:
         self._make = make
         self._clients: dict[asyncio.AbstractEventLoop, ClientT] = {}
+        self._last: tuple[asyncio.AbstractEventLoop, ClientT] | None = None
+        """Who asked last, and what was given: mostly there is one loop."""
 
     def current(self) -> ClientT:
         """The running loop's client, made if there is none. Raises what making it raises."""
-        loop = asyncio.get_running_loop()
-        try:
-            return self._clients[loop]
-        except KeyError:
-            pass  # made below, so that an error in making it has no KeyError as its context
-        for known in list(self._clients):  # a list: another thread's loop may be added meanwhile
-            if known.is_closed():
-                self._clients.pop(known, None)
+        loop, last = asyncio.get_running_loop(), self._last
+        if last is not None and last[0] is loop:
+            return last[1]
+        known = self._clients.get(loop)
+        if known is not None:
+            self._last = (loop, known)
+            return known
+        for other in list(self._clients):  # a list: another thread's loop may be added meanwhile
+            if other.is_closed():
+                self._clients.pop(other, None)
         client = self._clients[loop] = self._make()
         return client
 
@@ -45,6 +49,7 @@ class LoopClients(Generic[ClientT]):
 
         A loop that is too busy to answer closes its own when it comes to it; it is not waited for.
         """
+        self._last = None
         elsewhere: list[asyncio.Future[None]] = []
         running = asyncio.get_running_loop()
         own: ClientT | None = None

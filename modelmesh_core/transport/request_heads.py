@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import quote, urlsplit
 
-from ..wire.http import HttpRequest
+from ..wire.http import HeaderSet, HttpRequest
 from .failures import USER_AGENT
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -62,18 +63,25 @@ def address_of(url: str) -> Address:
 def head_of(request: HttpRequest, address: Address) -> bytes:
     """The request without its body. Raises ValueError or TypeError if a part of it cannot be sent."""
     headers = request.headers
-    lines = [_line(name, value) for name, value in headers.items()]
-    for name, line in _DEFAULTS.items():
-        if name not in headers:
-            lines.append(line)
-    if "host" not in headers:
-        lines.append(address.host_line)
+    lines = headers.lines if isinstance(headers, HeaderSet) else None
+    if lines is None:
+        lines = _lines(headers)
+        if isinstance(headers, HeaderSet):
+            headers.lines = lines
+    host = b"" if "host" in headers else address.host_line
     body, method = request.body, request.method
+    length = b""
     if body is not None:
-        lines.append(b"content-length: %d\r\n" % len(body))
+        length = b"content-length: %d\r\n" % len(body)
     elif method in WITH_A_BODY:
-        lines.append(b"content-length: 0\r\n")
-    return b"%b %b HTTP/1.1\r\n%b\r\n" % (_method(method), address.target, b"".join(lines))
+        length = b"content-length: 0\r\n"
+    return b"%b %b HTTP/1.1\r\n%b%b%b\r\n" % (_method(method), address.target, lines, host, length)
+
+
+def _lines(headers: Mapping[str, str]) -> bytes:
+    lines = [_line(name, value) for name, value in headers.items()]
+    lines += [line for name, line in _DEFAULTS.items() if name not in headers]
+    return b"".join(lines)
 
 
 @lru_cache(maxsize=64)

@@ -11,6 +11,7 @@ import attrs
 import orjson
 
 from ..errors import Failure, FailureKind, provider_error
+from ..quick_frozen import quick_frozen
 from .stored import Content
 
 SLACK = 0.1
@@ -72,7 +73,18 @@ class Headers(Mapping[str, str]):
         return f"Headers({list(self._values)})"  # values can hold cookies and account ids: names only
 
 
-@attrs.frozen
+class HeaderSet(dict[str, str]):
+    """Request headers that many requests are sent with, and that never change: what was made of them is kept."""
+
+    __slots__ = ("lines",)
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        super().__init__(headers)
+        self.lines: bytes | None = None
+        """As they stand in a request, once an engine has written them."""
+
+
+@quick_frozen
 class HttpRequest:
     """One HTTP call that a connector wants made."""
 
@@ -88,7 +100,7 @@ class HttpRequest:
     """Seconds to wait before sending, for flows that poll. The router counts them against the deadline."""
 
 
-@attrs.frozen
+@quick_frozen
 class HttpResponse:
     """What came back. For a streamed success ``body`` is empty and the bytes go to the StreamDecoder."""
 

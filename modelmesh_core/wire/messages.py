@@ -15,6 +15,7 @@ import attrs
 
 from ..errors import ProviderError
 from ..limits import KeyLimits
+from ..quick_frozen import quick_frozen
 from .http import Headers
 
 Body = dict[str, Any]
@@ -63,7 +64,7 @@ class Delivery(StrEnum):
     BATCH = "batch"
 
 
-@attrs.frozen
+@quick_frozen
 class Usage:
     """What one attempt used. The token counts are disjoint: their sum is everything that was billed."""
 
@@ -114,7 +115,7 @@ class Usage:
         )
 
 
-@attrs.frozen
+@quick_frozen
 class LimitReport:
     """One limit as the provider last reported it."""
 
@@ -164,7 +165,7 @@ class Request:
     tracestate: str | None = None
 
 
-@attrs.frozen
+@quick_frozen
 class Reply:
     """A whole answer.
 
