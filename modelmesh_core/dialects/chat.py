@@ -40,6 +40,8 @@ class ChatWriter:
 
     def write(self, events: Sequence[StreamEvent]) -> bytes:
         """One piece for the events that arrived together."""
+        if len(events) == 1 and events[0].raw is not None and events[0].dialect is Dialect.OPENAI_CHAT:
+            return b"data: %b\n\n" % events[0].raw
         parts: list[bytes] = []
         for event in events:
             raw = event.raw if event.dialect is Dialect.OPENAI_CHAT else None

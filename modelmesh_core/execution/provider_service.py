@@ -296,7 +296,7 @@ class _HttpEvents:
             if any(event.finish_reason is not None for event in held):
                 return held  # the answer was whole: what broke was only the end of its body
             raise
-        events = self._decoded(decoder, data)
+        events = _as_list(decoder.feed(data)) if data and self._has_events else self._decoded(decoder, data)
         if decoder.skipped > MAX_SKIPPED:
             raise provider_error(
                 Failure(FailureKind.UNDECODABLE, f"{decoder.skipped} events of the stream make no sense")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from ..wire.messages import Body, EventKind, Headroom, StreamEvent
+from ..wire.shapes import as_object, as_objects
 from .provider_service import EventSource
 
 _REASONING = frozenset({"reasoning", "reasoning_content", "reasoning_details"})
@@ -45,17 +46,15 @@ class Transcript:
             return
         if self.id is None:
             self.id, self.created = chunk.get("id"), chunk.get("created")
-        choices = chunk.get("choices")
-        for choice in cast(list[Any], choices) if isinstance(choices, list) else ():
-            self._note_choice(cast(Body, choice) if isinstance(choice, dict) else {})
+        for choice in as_objects(chunk.get("choices")):
+            self._note_choice(choice)
 
     def _note_choice(self, choice: Body) -> None:
-        delta: Any = choice.get("delta")
         if choice.get("index"):
             self.obstacle = "several answers were asked for"
         if choice.get("logprobs"):
             self.obstacle = "the probabilities of its tokens were asked for"
-        for key, value in cast(Body, delta).items() if isinstance(delta, dict) else ():
+        for key, value in as_object(choice.get("delta")).items():
             if key == "content" and isinstance(value, str):
                 if value:
                     self._pieces.append(value)

@@ -17,6 +17,7 @@ FINISH_GRACE = 0.25
 """Seconds to wait for usage and the end mark once the answer is whole."""
 MAX_HELD = 64 * 1024 * 1024
 """Bytes of an answer that are held back where a pool asks for whole answers only."""
+_CONTENT = EventKind.CONTENT
 _COMMITTING = (EventKind.CONTENT, EventKind.FINISH)
 
 
@@ -55,7 +56,7 @@ class OpenStream:
         if self.is_ended:
             return None
         try:
-            batch = await self._arriving()
+            batch = self._noted(await self.source.read()) if self.finish_reason is None else await self._last()
         except ProviderError:
             if not self.is_whole:
                 raise
@@ -66,9 +67,8 @@ class OpenStream:
             raise _cut("no finish reason came")
         return batch
 
-    async def _arriving(self) -> Sequence[StreamEvent] | None:
-        if not self.is_whole:
-            return self._noted(await self.source.read())
+    async def _last(self) -> Sequence[StreamEvent] | None:
+        """What comes soon after the answer is whole: usage, and the end mark."""
         try:
             async with asyncio.timeout(FINISH_GRACE):
                 return self._noted(await self.source.read())
@@ -77,16 +77,17 @@ class OpenStream:
 
     def _noted(self, batch: Sequence[StreamEvent] | None) -> Sequence[StreamEvent] | None:
         for place, event in enumerate(batch or ()):
+            kind = event.kind
             if event.finish_reason is not None:
                 self.finish_reason = event.finish_reason
             if event.usage is not None:
                 self.usage = event.usage
-            if event.kind is EventKind.CONTENT:
+            if kind is _CONTENT:
                 self._content_events += 1
-            elif event.kind is EventKind.DONE:
+            elif kind is EventKind.DONE:
                 self.is_ended = True
                 return batch[: place + 1] if batch is not None else None  # what follows an end mark is no answer
-            elif event.kind is EventKind.ERROR and event.error is not None and not self.is_whole:
+            elif kind is EventKind.ERROR and event.error is not None and not self.is_whole:
                 raise event.error
         return batch
 
@@ -246,9 +247,10 @@ class StreamingReply:
 
     def _to_hand_on(self, batch: Sequence[StreamEvent]) -> list[StreamEvent]:
         events: list[StreamEvent] = []
+        dialect, transcript = self._dialect, self._transcript
+        is_foreign = dialect is not Dialect.OPENAI_CHAT
         for event in batch:
-            is_native = self._dialect is not Dialect.OPENAI_CHAT and event.raw is not None
-            is_native = is_native and event.dialect is self._dialect
+            is_native = is_foreign and event.raw is not None and event.dialect is dialect
             if event.chunk is None and not is_native:
                 continue
             if event.kind is EventKind.USAGE and not is_native:
@@ -256,8 +258,8 @@ class StreamingReply:
                     continue
                 if self._earlier is not None and event.chunk is not None:
                     event = self._usage_event(event.chunk)
-            elif self._transcript is not None:
-                self._transcript.note(event)
+            elif transcript is not None:
+                transcript.note(event)
             if event.usage is not None:
                 self._owes_usage = False
             self._last_chunk = event.chunk or self._last_chunk

@@ -45,7 +45,12 @@ class OpenAIStreamDecoder:
 
     def feed(self, data: bytes) -> list[StreamEvent]:
         """Events completed by ``data``. Raises ProviderError for an event of unbounded size."""
-        return [event for name, payload in self._sse.feed(data) if (event := self._decode(name, payload))]
+        events: list[StreamEvent] = []
+        for name, payload in self._sse.feed(data):
+            event = self._decode(name, payload)
+            if event is not None:
+                events.append(event)
+        return events
 
     def finish(self) -> list[StreamEvent]:
         """What an unterminated last event still holds."""
@@ -53,7 +58,8 @@ class OpenAIStreamDecoder:
 
     def event(self, chunk: Body, raw: bytes | None = None) -> StreamEvent:
         """The event that one decoded chunk is. For a server within this process, which sends dicts, not bytes."""
-        usage = usage_of(chunk.get("usage"))
+        reported = chunk.get("usage")
+        usage = None if reported is None else usage_of(reported)
         error = error_object(chunk)
         if error is not None:
             return self._error(error, chunk, usage)
@@ -65,10 +71,13 @@ class OpenAIStreamDecoder:
         content, reason = False, None
         for choice in map(as_object, choices):
             content = content or _has_content(choice)
-            ending = as_text(choice.get("finish_reason"))
+            ending, index = choice.get("finish_reason"), choice.get("index")
+            if ending is None and index in self._ended:
+                continue  # most chunks: nothing ends, and nothing begins
+            ending = as_text(ending)
             if ending == "error":
                 return self._error(as_object(choice.get("error")), chunk, usage)
-            index = as_count(choice.get("index"))
+            index = as_count(index)
             self._ended[index] = bool(ending) or self._ended.get(index, False)
             reason = ending or reason
         if reason and not all(self._ended.values()):
@@ -162,5 +171,7 @@ def _has_content(choice: Body) -> bool:
 
     A text completion's choice has its text beside, and no delta.
     """
-    delta = as_object(choice.get("delta"))
-    return bool(choice.get("text")) or any(value and key != "role" for key, value in delta.items())
+    for key, value in as_object(choice.get("delta")).items():
+        if value and key != "role":
+            return True
+    return bool(choice.get("text"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import isfinite
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -28,7 +28,7 @@ def as_list(value: Any) -> list[Any]:
 
 def as_objects(value: Any) -> list[Json]:
     """The objects in ``value``, if it is a JSON array."""
-    return [cast("Json", item) for item in as_list(value) if isinstance(item, dict)]
+    return [item for item in as_list(value) if isinstance(item, dict)]
 
 
 def as_text(value: Any) -> str:

@@ -36,6 +36,8 @@ class SSEDecoder:
 
     def feed(self, chunk: bytes) -> list[ServerSentEvent]:
         """Events completed by ``chunk``. Raises ProviderError when one passes MAX_EVENT."""
+        if self._is_plain(chunk):
+            return [ServerSentEvent("", chunk[6:-2])]
         events: list[ServerSentEvent] = []
         goes_on = self._buffer and not self._first and not self._buffer.endswith(b"\r")
         if goes_on and b"\n" not in chunk and b"\r" not in chunk:
@@ -62,6 +64,16 @@ class SSEDecoder:
             self._line(line, events)
         self._refuse_endless()
         return events
+
+    def _is_plain(self, chunk: bytes) -> bool:
+        """Whether it is one whole event without a name, as most are that a server sends one at a time."""
+        return (
+            chunk.startswith(b"data: ")
+            and chunk.endswith(b"\n\n")
+            and chunk.count(b"\n") == 2
+            and not (self._first or self._buffer or self._data or self._name)
+            and b"\r" not in chunk
+        )
 
     def _taken(self) -> bytes:
         """The unfinished line, put together."""
