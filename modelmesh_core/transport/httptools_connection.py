@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import select
 import ssl
+from time import perf_counter
 from typing import Any, cast
 
 from httptools import HttpParserError, HttpResponseParser
@@ -18,6 +19,7 @@ from httptools import HttpParserError, HttpResponseParser
 from ..wire.http import Headers
 from .failures import reason_of
 from .moving_limit import MovingLimit
+from .turns import Turns
 
 MAX_HEAD = 64 * 1024
 """Bytes of a response's head. As many may come elsewhere without any of the body among them, as trailers do."""
@@ -38,13 +40,21 @@ class HttptoolsConnection(asyncio.Protocol):
 
     __slots__ = (
         "_asked", "_bodiless", "_idle", "_informational", "_items", "_keep", "_lengthless", "_limit", "_loop",
-        "_method", "_parser", "_patience", "_paused", "_poller", "_size", "_total_at", "_transport", "_waiter",
-        "_whole", "broken", "closed", "coding", "complete", "expired", "headers", "idle_since", "origin",
-        "pieces", "status", "too_long",
+        "_method", "_parser", "_patience", "_paused", "_poller", "_rests", "_size", "_total_at", "_transport",
+        "_turns", "_waiter", "_whole", "_woken_at", "broken", "closed", "coding", "complete", "expired", "headers",
+        "idle_since", "origin", "pieces", "status", "too_long",
     )  # fmt: skip
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, origin: tuple[bool, str, int] = (False, "", 0)) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        origin: tuple[bool, str, int] = (False, "", 0),
+        turns: Turns | None = None,
+    ) -> None:
+        """``turns``: those of the loop."""
         self._loop = loop
+        self._turns = turns or Turns()
+        self._woken_at = 0.0
         self.origin = origin
         self.idle_since = 0.0
         self.closed = False
@@ -70,6 +80,7 @@ class HttptoolsConnection(asyncio.Protocol):
         self._lengthless = False
         self._size = 0
         self._bodiless = 0
+        self._rests = False
         self.status = 0
         self.headers: Headers | None = None
         """Of the response, once its head is whole."""
@@ -114,10 +125,27 @@ class HttptoolsConnection(asyncio.Protocol):
         """
         if self.broken is not None or self.complete:
             return
-        waiter = self._waiter = self._loop.create_future()
         self._patience.set(deadline)
+        await self._wait()
+
+    async def rest(self) -> None:
+        """Where the loop is busy, let more of the body come for a moment: see ``Turns``."""
+        seconds = self._turns.rest
+        if not seconds or self.complete or self.broken is not None:
+            return
+        self._rests = True
+        timer = self._loop.call_later(seconds, self._wake)
+        try:
+            await self._wait()
+        finally:
+            timer.cancel()
+            self._rests = False
+
+    async def _wait(self) -> None:
+        waiter = self._waiter = self._loop.create_future()
         try:
             await waiter
+            self._turns.note(perf_counter() - self._woken_at)
         except BaseException:
             self.abort("the call was cancelled")
             raise
@@ -137,7 +165,7 @@ class HttptoolsConnection(asyncio.Protocol):
             self._resume()
         return data
 
-    def rest(self) -> bool:
+    def reset(self) -> bool:
         """Be ready for another exchange. Whether that is possible: nothing is under way, and nothing is left over."""
         transport = self._transport
         if not self.complete or not self._keep or self.closed or transport is None:
@@ -180,6 +208,7 @@ class HttptoolsConnection(asyncio.Protocol):
         waiter = self._waiter
         if waiter is not None and not waiter.done():
             self._patience.lift()  # it cannot pass any more, though the waiter has its turn later
+            self._woken_at = perf_counter()
             waiter.set_result(None)
 
     # --- for asyncio -------------------------------------------------------------------------------------------------
@@ -303,7 +332,8 @@ class HttptoolsConnection(asyncio.Protocol):
         if self._size > HIGH_WATER and not self._paused and self._transport is not None:
             self._paused = True
             self._transport.pause_reading()
-        self._wake()
+        if not self._rests or self._paused:
+            self._wake()
 
     def on_message_complete(self) -> None:
         if self._informational:

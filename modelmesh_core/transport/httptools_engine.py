@@ -219,6 +219,8 @@ class HttptoolsBody(Body):
             if connection.broken is not None:
                 raise _body_failure(connection, self._whom(), self._timeouts, self._started)
             await connection.wait(connection.idle_deadline())
+            if self._received:
+                await connection.rest()
         return b""
 
     def _next(self) -> bytes:

@@ -12,6 +12,7 @@ from socket import AF_INET6, SOCK_STREAM, AddressFamily, SocketKind, socket
 from typing import Any
 
 from .httptools_connection import HttptoolsConnection
+from .turns import Turns
 
 Origin = tuple[bool, str, int]
 AddressInfo = tuple[AddressFamily, SocketKind, int, str, Any]
@@ -32,6 +33,7 @@ class HttptoolsPool:
         self._max = max_connections
         self._keep = keep
         """Seconds that a connection stays unused before it is closed."""
+        self._turns = Turns()
         self._places = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._busy: set[HttptoolsConnection] = set()
@@ -55,7 +57,7 @@ class HttptoolsPool:
             connection = self._kept(origin)
             if connection is None:
                 self._make_room()
-                connection = await _connected(self._loop, origin, trust)
+                connection = await _connected(self._loop, origin, trust, self._turns)
                 self._busy.add(connection)
             if self.closed:
                 connection.abort("the transport was closed")
@@ -67,7 +69,7 @@ class HttptoolsPool:
     def give_back(self, connection: HttptoolsConnection) -> None:
         """After an exchange, whatever became of it: it is kept if it can be used again."""
         self._busy.discard(connection)
-        if connection.rest() and not self.closed:
+        if connection.reset() and not self.closed:
             connection.idle_since = self._loop.time()
             idle = self._idle.get(connection.origin)
             if idle is None:
@@ -145,10 +147,10 @@ class HttptoolsPool:
 
 
 async def _connected(
-    loop: asyncio.AbstractEventLoop, origin: Origin, trust: ssl.SSLContext | None
+    loop: asyncio.AbstractEventLoop, origin: Origin, trust: ssl.SSLContext | None, turns: Turns
 ) -> HttptoolsConnection:
     _, host, port = origin
-    connection = HttptoolsConnection(loop, origin)
+    connection = HttptoolsConnection(loop, origin, turns)
     opened = await _open_socket(loop, host, port)
     try:
         tls: dict[str, Any] = {}
