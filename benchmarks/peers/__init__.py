@@ -34,8 +34,8 @@ class Peer:
     """Path of the program; None if it is not installed."""
     install: str
     environ: Mapping[str, str] = field(default_factory=dict[str, str])
-    headers: Callable[[int], dict[str, str]] = lambda upstream: {}
-    """More request headers, for the upstream's port."""
+    headers: Callable[[Path, int], dict[str, str]] = lambda folder, upstream: {}
+    """More request headers, for the folder of the run, where its configuration is, and the upstream's port."""
 
 
 def configuration(name: str, folder: Path, port: int, upstream_port: int = 0, **more: str) -> Path:
@@ -77,6 +77,14 @@ def _modelmesh(folder: Path, port: int, upstream: int) -> list[str | Path]:
     return [Path(sys.executable).with_name("modelmesh"), "serve", "--config", config]
 
 
+def _modelmesh_key(folder: Path, upstream: int) -> dict[str, str]:
+    """A key of its own, as a team's callers have."""
+    program = Path(sys.executable).with_name("modelmesh")
+    command = [program, "keys", "create", "--config", folder / "modelmesh.yaml", "--name", "benchmark", "--json"]
+    made = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return {"authorization": f"Bearer {json.loads(made)['token']}"}
+
+
 def _bare(folder: Path, port: int, upstream: int) -> list[str | Path]:
     return [sys.executable, HERE / "bare.py", str(port), str(upstream)]
 
@@ -106,14 +114,20 @@ def _portkey(folder: Path, port: int, upstream: int) -> list[str | Path]:
     return ["node", _portkey_program() or "start-server.js", f"--port={port}", "--headless"]
 
 
-def _portkey_headers(upstream: int) -> dict[str, str]:
+def _portkey_headers(folder: Path, upstream: int) -> dict[str, str]:
     return {"x-portkey-provider": "openai", "x-portkey-custom-host": f"http://127.0.0.1:{upstream}/v1"}
 
 
 PEERS = {
     peer.name: peer
     for peer in (
-        Peer("modelmesh", _modelmesh, lambda: sys.executable, 'pip install ".[gateway]"'),
+        Peer(
+            "modelmesh",
+            _modelmesh,
+            lambda: sys.executable,
+            'pip install ".[gateway]" ./plugins/modelmesh-prometheus',
+            headers=_modelmesh_key,
+        ),
         Peer("bare", _bare, _uvicorn, 'pip install ".[gateway]" uvicorn'),
         Peer("nginx", _nginx, nginx, "apt-get install nginx-light"),
         Peer("smg", _smg, _smg_program, "smg==1.13.0"),
@@ -169,8 +183,8 @@ def running(peer: Peer, folder: Path, upstream_port: int, core: int) -> Iterator
     folder = folder / peer.name
     folder.mkdir(exist_ok=True)
     port = free_port()
-    target = Target(port, peer.headers(upstream_port))
     command = peer.command(folder, port, upstream_port)
+    target = Target(port, peer.headers(folder, upstream_port))
     started = time.perf_counter()
     process = Process(peer.name, command, core, folder, **peer.environ)
     try:
