@@ -50,12 +50,18 @@ class ObservabilitySink(ABC):
     a request nothing; what does not fit is dropped and counted.
     """
 
+    takes_records = False
+    """Whether finished requests come to ``write`` as the DecisionRecords themselves, in place of entries of type
+    ``request``: for a sink that only counts, and needs no JSON. It must not change them."""
     propagates = False
     """Whether providers are to be told of the trace that a request belongs to, by the header ``traceparent``."""
 
     @abstractmethod
-    async def write(self, entries: Sequence[Entry]) -> None:
-        """Take a batch, in order. Raising means it was not taken; it is then offered once more, later."""
+    async def write(self, entries: Sequence[Any]) -> None:
+        """Take a batch of Entries (see ``takes_records``), in order.
+
+        Raising means that it was not taken; it is then offered once more, later.
+        """
 
     async def close(self) -> None:  # noqa: B027  (nothing to close is the common case)
         """Flush and release. Called once, with nothing left in the queue or the drain time over."""

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Sequence
 
 from ..interfaces.observability import Entry, ObservabilitySink
+from ..interfaces.records import DecisionRecord
 
 logger = logging.getLogger("modelmesh.observability")
 
@@ -27,12 +28,12 @@ class SinkQueue:
         self.dropped = 0
         self.failures = 0
         self.sink = sink
-        self._entries: deque[Entry] = deque()
+        self._entries: deque[Entry | DecisionRecord] = deque()
         self._capacity = capacity
         self._interval = interval
         self._task: asyncio.Task[None] | None = None
 
-    def put(self, entry: Entry) -> None:
+    def put(self, entry: Entry | DecisionRecord) -> None:
         """Queue ``entry``; drop it if the queue is full. Never blocks."""
         if len(self._entries) >= self._capacity:
             self.dropped += 1
@@ -61,7 +62,7 @@ class SinkQueue:
                 self.dropped += len(batch)
                 return
 
-    async def _offer(self, batch: Sequence[Entry]) -> bool:
+    async def _offer(self, batch: Sequence[Entry | DecisionRecord]) -> bool:
         try:
             await self.sink.write(batch)
         except Exception as error:  # a stranger's sink may raise anything; it must not reach a request

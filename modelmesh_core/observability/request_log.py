@@ -43,7 +43,8 @@ class RequestLogger:
     ) -> None:
         """``whole``: connectors that get the whole record, whatever the level."""
         self._queues = queues
-        self._whole = whole
+        self._counting = [queue for queue in whole if queue.sink.takes_records]
+        self._whole = [queue for queue in whole if not queue.sink.takes_records]
         self._keys: tuple[str, ...] | None = None
         self.level = level
         self.set_level(level)
@@ -51,7 +52,7 @@ class RequestLogger:
     @property
     def listens(self) -> bool:
         """Whether anybody would get an entry: nothing is formatted when nobody listens."""
-        return bool(self._queues or self._whole)
+        return bool(self._queues or self._whole or self._counting)
 
     def set_level(self, level: str) -> None:
         """Change the level. Raises ValueError if there is none of that name."""
@@ -62,6 +63,10 @@ class RequestLogger:
 
     def log(self, record: DecisionRecord) -> None:
         """Queue the entry of one decision record."""
+        for queue in self._counting:
+            queue.put(record)
+        if not self._whole and not self._queues:
+            return
         if not self._whole and self.level == "metadata":
             entry: Entry = record.brief()
             for queue in self._queues:

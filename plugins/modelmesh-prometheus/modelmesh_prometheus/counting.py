@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from operator import attrgetter
 from typing import Any
 
-from modelmesh_core import Entry
+from modelmesh_core import AttemptRecord, DecisionRecord, Entry
 
 TOKENS = ("input", "output", "cached_input", "cache_write", "reasoning", "audio")
+_TOKENS_OF = attrgetter(*TOKENS)
 FIRST_TOKEN = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 30.0, 60.0)
 ROUTING = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1)
 OTHER = "other"
@@ -83,55 +85,55 @@ class Counts:
 
     # --- taking in ---------------------------------------------------------------------------------------------------
 
-    def request(self, entry: Entry) -> None:
+    def request(self, record: DecisionRecord) -> None:
         """A request ended."""
-        key, pool, status = entry["key"] or "", entry["pool"] or "", entry["status"]
-        place = (pool, entry["model"] or "", entry["provider"] or "")
+        key, pool, status = record.key or "", record.pool or "", record.status
+        place = (pool, record.model or "", record.provider or "")
         ended = self._caller((*place, key)).ended
-        outcome = (entry["operation"], status)
+        outcome = (record.operation, status)
         ended[outcome] = ended.get(outcome, 0) + 1
-        if entry["ended"] is not None:
+        if record.ended is not None:
             whole = self._model(place).ended
             if status not in whole:
                 whole[status] = Histogram(self._durations)
-            whole[status].add(entry["ended"] - entry["at"])
+            whole[status].add(record.ended - record.started)
         routing = self._routing.get(pool)
         if routing is None:
             routing = self._routing[pool] = Histogram(ROUTING)
-        routing.add(entry["routing_ms"] / 1000)
-        self._attempts(entry["attempts"], key)
+        routing.add(record.routing_seconds)
+        self._attempts(record.attempts, key)
 
-    def _attempts(self, attempts: Sequence[Mapping[str, Any]], key: str) -> None:
-        before: Mapping[str, Any] | None = None
+    def _attempts(self, attempts: Sequence[AttemptRecord], key: str) -> None:
+        before: AttemptRecord | None = None
         for attempt in attempts:
-            place = (attempt["pool"], attempt["model"], attempt["provider"])
+            place = (attempt.pool, attempt.model, attempt.provider)
             model = self._model(place)
             self._attempt(attempt, model)
-            tokens, cost = attempt["tokens"], attempt["cost"]
-            if tokens is not None or cost is not None:
+            usage, cost = attempt.usage, attempt.cost
+            if usage is not None or cost is not None:
                 caller = self._caller((*place, key))
-                if tokens is not None:
-                    for number, kind in enumerate(TOKENS):
-                        if tokens[kind]:
-                            caller.tokens[number] += tokens[kind]
+                if usage is not None:
+                    for number, count in enumerate(_TOKENS_OF(usage)):
+                        if count:
+                            caller.tokens[number] += count
                 if cost is not None:
                     caller.cost += float(cost)
-            if attempt["is_hedge"]:
+            if attempt.is_hedge:
                 model.hedges += 1
                 continue
-            if before is not None and before["model"] != attempt["model"]:
-                left = self._model((before["pool"], before["model"], before["provider"])).rotations
+            if before is not None and before.model != attempt.model:
+                left = self._model((before.pool, before.model, before.provider)).rotations
                 reason = _outcome(before)
                 left[reason] = left.get(reason, 0) + 1
             before = attempt
 
-    def _attempt(self, attempt: Mapping[str, Any], model: _Model) -> None:
-        outcome, started, first = _outcome(attempt), attempt["started"], attempt["first_byte"]
+    def _attempt(self, attempt: AttemptRecord, model: _Model) -> None:
+        outcome = _outcome(attempt)
         model.attempts[outcome] = model.attempts.get(outcome, 0) + 1
-        if outcome == "success" and attempt["ended"] is not None:
-            model.took.add(attempt["ended"] - started)
-        if first is not None:
-            model.first_token.add(first - started)
+        if outcome == "success" and attempt.ended is not None:
+            model.took.add(attempt.ended - attempt.started)
+        if attempt.first_byte is not None:
+            model.first_token.add(attempt.first_byte - attempt.started)
 
     def event(self, entry: Entry) -> None:
         """Something changed in the mesh."""
@@ -204,7 +206,6 @@ def _model_rows(place: Labels, model: _Model) -> Iterable[Row]:
         yield "modelmesh_hedges", place, model.hedges
 
 
-def _outcome(attempt: Mapping[str, Any]) -> str:
+def _outcome(attempt: AttemptRecord) -> str:
     """``success``, ``cancelled``, or the kind of failure."""
-    error = attempt["error"]
-    return attempt["status"] if error is None else error["kind"]
+    return attempt.status if attempt.failure is None else attempt.failure.kind.value

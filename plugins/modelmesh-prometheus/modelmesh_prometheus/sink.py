@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 
 import modelmesh_core
-from modelmesh_core import Entry, MetricsSink, Snapshot
+from modelmesh_core import DecisionRecord, Entry, MetricsSink, Snapshot
 
 from .counting import Counts, Row
 from .exposition import OPEN_METRICS, TEXT, exposition, prefers_open_metrics
@@ -24,10 +24,12 @@ class PrometheusSink(MetricsSink):
         self._counts = Counts(self._options.max_series, self._options.duration_buckets)
         self._lock = threading.Lock()
 
-    async def write(self, entries: Sequence[Entry]) -> None:
+    takes_records = True
+
+    async def write(self, entries: Sequence[Entry | DecisionRecord]) -> None:
         with self._lock:
             for entry in entries:
-                if entry.get("type") == "request" and "routing_ms" in entry:
+                if isinstance(entry, DecisionRecord):
                     self._counts.request(entry)
                 elif entry.get("type") == "event":
                     self._counts.event(entry)

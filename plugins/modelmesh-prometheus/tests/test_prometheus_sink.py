@@ -24,7 +24,7 @@ def entry(key="team", model="a.one", usage=None, status="success", cost=None, st
     attempt = AttemptRecord(model, "a", "chat", started, None, ended, status, usage=usage, cost=cost)
     record = DecisionRecord("req_1", "chat", "chat", "synchronous", started, key, pool="chat", ended=ended)
     record.status, record.attempts = status, [attempt]
-    return record.to_dict()
+    return record
 
 
 def samples(*snapshots, accept="", sink=None):
