@@ -2,6 +2,7 @@
 
     python benchmarks/gateway.py
     python benchmarks/gateway.py --peers modelmesh,bare,smg --work chat,latency --seconds 3
+    python benchmarks/gateway.py --work soak --minutes 60 --peers modelmesh
     python benchmarks/gateway.py --install-peers FOLDER
 
 The gateways have the first core, load and upstream the last. benchmarks/README.md tells what is measured and how.
@@ -25,6 +26,8 @@ from peers import PEERS, Running, install, running, upstream_for_chat, upstream_
 from processes import cores
 
 WORK = ("chat", "latency", "streams", "memory", "start")
+SOAK = "soak"
+"""Only where it is asked for: it takes its time."""
 LADDER = (8, 16, 32, 64, 128, 256)
 IN_FLIGHT = 32
 ROUNDS = 3
@@ -52,6 +55,9 @@ def main(words: Sequence[str] | None = None) -> int:
             run.streams(names, options.levels)
         if "start" in options.work:
             run.starts(names)
+        if SOAK in options.work:
+            for name in names:
+                run.soak(name, options.minutes)
     print(json.dumps(results.as_json(), indent=2) if options.json else report.render(results))
     return 1 if results.errors.get("modelmesh") else 0
 
@@ -111,6 +117,17 @@ class Run:
                     continue
                 self._results.starts[name] = statistics.median(times)
 
+    def soak(self, name: str, minutes: int) -> None:
+        """One peer under full load: how much memory it has after each minute."""
+        with upstream_for_chat(self._folder, self._load) as port:
+            with running(PEERS[name], self._folder, port, self._gateways) as one:
+                assert one.process is not None
+                found = self._results.soak[name] = [one.memory_at_start]
+                for number in range(minutes):
+                    self._results.count(name, chat.drive(one.target, IN_FLIGHT, 60))
+                    found.append(one.process.memory())
+                    self._say(f"{name}: {found[-1] / 1e6:.0f} MB after {number + 1} of {minutes} minutes")
+
     def _start_once(self, name: str, port: int) -> float:
         with running(PEERS[name], self._folder, port, self._gateways) as one:
             return one.ready_after
@@ -145,7 +162,10 @@ def _choose(wanted: Sequence[str]) -> tuple[list[str], dict[str, str]]:
 def _options(words: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--peers", type=_list_of(PEERS), default=list(PEERS), help="default: all that are installed")
-    parser.add_argument("--work", type=_list_of(WORK), default=list(WORK), help=f"default: {','.join(WORK)}")
+    parser.add_argument(
+        "--work", type=_list_of((*WORK, SOAK)), default=list(WORK), help=f"default: {','.join(WORK)}; or {SOAK}"
+    )
+    parser.add_argument("--minutes", type=int, default=10, help=f"how long {SOAK} goes on for each peer")
     parser.add_argument("--seconds", type=float, default=3, help="length of a round; there are three")
     parser.add_argument("--levels", type=_numbers, default=list(LADDER), help="streams at once; default: 8,16,...,256")
     parser.add_argument("--json", action="store_true", help="for programs")

@@ -27,11 +27,16 @@ class Results:
     memory: dict[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
     """(at start, after the load), in bytes."""
     starts: dict[str, float] = field(default_factory=dict[str, float])
+    soak: dict[str, list[int]] = field(default_factory=dict[str, list[int]])
+    """Bytes at the start, and after each minute."""
     requests: Counter[str] = field(default_factory=Counter[str])
     errors: Counter[str] = field(default_factory=Counter[str])
 
     def add_chat(self, name: str, round_: Throughput) -> None:
         self.chat.setdefault(name, []).append(round_.per_second)
+        self.count(name, round_)
+
+    def count(self, name: str, round_: Throughput) -> None:
         self.requests[name] += round_.requests
         self.errors[name] += round_.errors
 
@@ -103,6 +108,7 @@ class Results:
             },
             "memory_bytes": {name: {"start": pair[0], "after": pair[1]} for name, pair in self.memory.items()},
             "cold_start_seconds": self.starts,
+            "soak_bytes": self.soak,
             "requests": dict(self.requests),
             "errors": dict(self.errors),
             "missing": self.missing,
@@ -111,7 +117,14 @@ class Results:
 
 def render(results: Results) -> str:
     """For people."""
-    parts = [_ratios(results), _calls(results), _streams(results), _machine(results), _ending(results)]
+    parts = [
+        _ratios(results),
+        _calls(results),
+        _streams(results),
+        _machine(results),
+        _soak(results),
+        _ending(results),
+    ]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -177,6 +190,16 @@ def _machine(results: Results) -> str:
         in_mb = [None if value is None else value / 1e6 for value in (start, after)]
         rows.append([name, _number(in_mb[0]), _number(in_mb[1]), _number(results.starts.get(name), ".2f")])
     return _table(["", "MB at start", "MB after the load", "cold start s"], rows) if rows else ""
+
+
+def _soak(results: Results) -> str:
+    rows: list[list[str]] = []
+    for name, found in results.soak.items():
+        in_mb = [value / 1e6 for value in found]
+        places = (0, 1, len(in_mb) // 4, len(in_mb) // 2, len(in_mb) - 1)
+        rows.append([name, *(_number(in_mb[place]) for place in places), str(len(in_mb) - 1)])
+    head = ["MB under load", "at start", "after 1 minute", "a quarter", "half", "at the end", "minutes"]
+    return _table(head, rows) if rows else ""
 
 
 def _ending(results: Results) -> str:
