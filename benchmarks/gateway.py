@@ -119,14 +119,16 @@ class Run:
 
     def soak(self, name: str, minutes: int) -> None:
         """One peer under full load: how much memory it has after each minute."""
-        with upstream_for_chat(self._folder, self._load) as port:
-            with running(PEERS[name], self._folder, port, self._gateways) as one:
-                assert one.process is not None
-                found = self._results.soak[name] = [one.memory_at_start]
-                for number in range(minutes):
-                    self._results.count(name, chat.drive(one.target, IN_FLIGHT, 60))
-                    found.append(one.process.memory())
-                    self._say(f"{name}: {found[-1] / 1e6:.0f} MB after {number + 1} of {minutes} minutes")
+        with (
+            upstream_for_chat(self._folder, self._load) as port,
+            running(PEERS[name], self._folder, port, self._gateways) as one,
+        ):
+            assert one.process is not None
+            found = self._results.soak[name] = [one.memory_at_start]
+            for number in range(minutes):
+                self._results.count(name, chat.drive(one.target, IN_FLIGHT, 60))
+                found.append(one.process.memory())
+                self._say(f"{name}: {found[-1] / 1e6:.0f} MB after {number + 1} of {minutes} minutes")
 
     def _start_once(self, name: str, port: int) -> float:
         with running(PEERS[name], self._folder, port, self._gateways) as one:
