@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 from collections.abc import Iterable, Mapping
 from random import Random
@@ -20,6 +21,7 @@ from .refusals import Refusal
 Task = asyncio.Task[Any]
 JSON = b"application/json"
 _CHAT = ChatCompletions()
+logger = logging.getLogger("modelmesh.gateway")
 _ids = Random()
 """Seeded by the system. Request ids have to be unique, not secret."""
 IN_MEMORY = 1024 * 1024
@@ -117,12 +119,16 @@ class Exchange:
         piece = await self._read_until(IN_MEMORY)
         if not self._channel.body_left and len(piece) <= limit:
             return piece
-        spool = self._spool = await asyncio.to_thread(Spool)
-        while piece:
-            if spool.size + len(piece) > limit:
-                raise _too_large(limit)
-            await asyncio.to_thread(spool.append, piece)
-            piece = await self._read_until(IN_MEMORY)
+        try:
+            spool = self._spool = await asyncio.to_thread(Spool)
+            while piece:
+                if spool.size + len(piece) > limit:
+                    raise _too_large(limit)
+                await asyncio.to_thread(spool.append, piece)
+                piece = await self._read_until(IN_MEMORY)
+        except OSError as error:
+            logger.error("an upload could not be kept: %s", error)
+            raise Refusal(503, "the gateway has no room for so large an upload now", code="no_room") from error
         return spool.content()
 
     def release(self) -> None:
