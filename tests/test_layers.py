@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[1]
 CORE = ROOT / "modelmesh_core"
 
 FLOORS = [
-    ["errors", "values", "limits", "quick_frozen"],
+    ["errors", "values", "limits"],
     ["wire"],
     ["capabilities"],
     ["catalogue"],

@@ -14,11 +14,10 @@ from ..interfaces.provider import ProviderCall
 from ..interfaces.records import DecisionRecord
 from ..interfaces.routing import FailedAttempt, RoutingContext
 from ..pools import CapabilityPool
-from ..quick_frozen import quick_frozen
 from ..routing import RequestRequirements, RoutingDecision, RoutingPipeline
 from ..state.allowances import Allowance
 from ..state.models import LiveStates
-from ..values import Clock
+from ..values import Clock, quick_frozen
 from ..wire.messages import Delivery, Operation, Reply, Request
 from .accounting import Accounting
 from .attempt import Attempt

@@ -11,7 +11,7 @@ import attrs
 import orjson
 
 from ..errors import Failure, FailureKind, provider_error
-from ..quick_frozen import quick_frozen
+from ..values import quick_frozen
 from .stored import Content
 
 SLACK = 0.1

@@ -15,7 +15,7 @@ import attrs
 
 from ..errors import ProviderError
 from ..limits import KeyLimits
-from ..quick_frozen import quick_frozen
+from ..values import quick_frozen
 from .http import Headers
 
 Body = dict[str, Any]
