@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol
 import attrs
 
 if TYPE_CHECKING:
-    from attrs import frozen as quick_frozen
+    quick_frozen = attrs.frozen
 else:
     # For values of which every request makes several. To a type checker they are frozen, and nothing may change them.
     # At run time this is not enforced: to fill an object that refuses to be changed takes three times as long.

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from ..interfaces.observability import Event
-from ..interfaces.records import AttemptRecord, DecisionRecord
+from ..interfaces.records import DecisionRecord
 from ..interfaces.routing import Reason
 from ..values import Clock
 from .queue import SinkQueue
@@ -60,14 +60,13 @@ class _Series:
         else:
             self.cancelled += 1
 
-    def used(self, attempt: AttemptRecord) -> None:
-        if attempt.usage is not None:
-            self.tokens_in += attempt.usage.total_input
-            self.tokens_out += attempt.usage.total_output
-        if attempt.cost is not None:
-            self.spent += attempt.cost
-        if attempt.first_byte is not None:
-            self.first_tokens.append(attempt.first_byte - attempt.started)
+    def used(self, tokens_in: int, tokens_out: int, cost: Decimal | None, first_token: float | None) -> None:
+        self.tokens_in += tokens_in
+        self.tokens_out += tokens_out
+        if cost is not None:
+            self.spent += cost
+        if first_token is not None:
+            self.first_tokens.append(first_token)
 
     def summary(self) -> dict[str, Any]:
         ranked = sorted(self.latencies)
@@ -184,13 +183,15 @@ class StatisticsCollector:
             series.ended(record.status, seconds)
             series.rotations += record.rotations
         for attempt in record.attempts:
-            own = (self._of("model", attempt.model), self._of("provider", attempt.provider))
+            usage, first = attempt.usage, attempt.first_byte
+            tokens = (usage.total_input, usage.total_output) if usage is not None else (0, 0)
+            first_token = first - attempt.started if first is not None else None
             took = attempt.ended - attempt.started if attempt.ended is not None else None
+            own = (self._of("model", attempt.model), self._of("provider", attempt.provider))
             for series in own:
                 series.ended(attempt.status, took)
-                series.used(attempt)
-            for series in whole:
-                series.used(attempt)
+            for series in (*own, *whole):
+                series.used(*tokens, attempt.cost, first_token)
 
     def _of(self, scope: str, name: str) -> _Series:
         known: dict[str, _Series] = self._series[scope]
