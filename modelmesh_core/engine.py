@@ -243,7 +243,8 @@ def _provider_service(
     service = ProviderService(entry.name, connector.id, provider, transport, timeouts, around.clock)
     if around.secrets is not None:
         service.secrets = around.secrets.of(
-            entry.name, lambda renewed: service.replace(_provider(renewed, connector, around.environ))
+            entry.name,
+            lambda renewed: service.replace(_provider(renewed, connector, around.environ), renewed.secrets()),
         )
     return service
 

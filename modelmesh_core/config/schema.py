@@ -91,6 +91,10 @@ class ProviderConfig:
     options: Options = attrs.field(default=None, repr=False)
     """Instance of the connector's options class; None if it has none."""
 
+    def secrets(self) -> list[Secret]:
+        """Everything in it that must not be told."""
+        return [one for one in (self.api_key, self.proxy_url, *self.headers.values()) if one is not None]
+
 
 @attrs.frozen
 class ModelConfig:

@@ -19,7 +19,7 @@ from ..interfaces.provider import (
     StreamDecoder,
 )
 from ..transport import Transport
-from ..values import Clock
+from ..values import Clock, Secret
 from ..wire.http import ByteStream, HttpRequest, HttpResponse, HttpTimeouts
 from ..wire.messages import Headroom, Operation, Reply, StreamEvent
 from ..wire.stored import StoredBytes
@@ -92,13 +92,17 @@ class ProviderService:
         self.provider = provider
         self.secrets: Secrets | None = None
         self.state = ProviderState()
+        self.renewed: list[Secret] = []
+        """Secrets that it got while it ran: no answer may tell of them, either."""
         self._replaced: list[Provider] = []
         self._transport = transport
         self._timeouts = timeouts
         self._clock = clock
 
-    def replace(self, provider: Provider) -> None:
-        """Ask ``provider`` from now on. Calls under way end with the one that they began with."""
+    def replace(self, provider: Provider, secrets: Iterable[Secret] = ()) -> None:
+        """Ask ``provider`` from now on, which was made with ``secrets``. Calls under way end with the one that they
+        began with."""
+        self.renewed += secrets
         self._replaced.append(self.provider)
         self.provider = provider
 

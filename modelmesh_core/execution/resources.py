@@ -13,6 +13,7 @@ import attrs
 from ..errors import Failure, FailureKind, ModelMeshError, NoActiveModelError, ProviderError, provider_error
 from ..interfaces.provider import ProviderCall, ResourceRequest
 from ..interfaces.records import AttemptRecord, DecisionRecord
+from ..interfaces.traces import trace_headers
 from ..wire.messages import Body, Operation, Reply
 from .provider_service import ProviderService
 from .retry import TABLE
@@ -183,7 +184,8 @@ class _ResourceRun:
         attempt = AttemptRecord(f"{service.name}.{operation.value}", service.name, "", self._clock.now())
         self.record.attempts.append(attempt)
         left = self._deadline - self._clock.monotonic()
-        call = ProviderCall(operation, "", {}, request_id=self._call.id, resource=request)
+        traced = trace_headers(self.record, len(self.record.attempts) - 1) if self._router.propagates else {}
+        call = ProviderCall(operation, "", {}, request_id=self._call.id, resource=request, trace_headers=traced)
         try:
             answer = await service.execute(call, left)
         except ProviderError as error:

@@ -18,7 +18,7 @@ from ..errors import (
 from ..interfaces.provider import ProviderCall
 from ..interfaces.records import DecisionRecord
 from ..interfaces.routing import AttemptState, RetryAction, RetryPlan
-from ..interfaces.traces import trace_context
+from ..interfaces.traces import trace_headers
 from ..routing import RequestRequirements
 from ..routing.requirements import BYTES_PER_TOKEN
 from ..wire.messages import Body, Delivery, Headroom, Request, Usage
@@ -235,13 +235,8 @@ class Run(Generic[T]):
         )
 
     def _trace_headers(self, attempt: Attempt) -> Mapping[str, str]:
-        record, request = self.record, self._request
-        place = next(place for place, one in enumerate(record.attempts) if one is attempt.record)
-        context = trace_context(record.request_id, record.started, record.traceparent)
-        headers = {"traceparent": context.traceparent(place)}
-        if request.tracestate is not None and context.parent_id is not None:
-            headers["tracestate"] = request.tracestate
-        return headers
+        place = next(place for place, one in enumerate(self.record.attempts) if one is attempt.record)
+        return trace_headers(self.record, place)
 
     # --- hedging -----------------------------------------------------------------------------------------------------
 

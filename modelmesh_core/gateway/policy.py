@@ -61,6 +61,6 @@ def make_policy(
             required=bool(tokens) or keys is not None or is_open_door(proxy, host),
         ),
         CorsPolicy(proxy.cors),
-        redactor_for(engine.config, mesh.get_registry()),
+        redactor_for(engine, mesh.get_registry()),
         metrics_peers,
     )

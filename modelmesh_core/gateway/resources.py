@@ -69,7 +69,7 @@ async def resource_call(exchange: Exchange, policy: Policy) -> ResourceCall:
         lists,
         exchange.header(b"x-modelmesh-provider") or None,
         known["id"],
-        known["timeout"],
+        known.get("timeout"),
         known["key"],
         known.get("traceparent"),
         known.get("tracestate"),

@@ -11,6 +11,8 @@ from hashlib import blake2b
 
 import attrs
 
+from .records import DecisionRecord
+
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?")
 _TRACESTATE = re.compile(r"[\x20-\x7e]{1,512}")
 _NO_TRACE, _NO_SPAN = "0" * 32, "0" * 16
@@ -48,6 +50,15 @@ def trace_context(request_id: str, started: float, traceparent: str | None = Non
     if found is None or found[1] == _NO_TRACE or found[2] == _NO_SPAN:
         return TraceContext(blake2b(seed, digest_size=16).hexdigest(), None, True, seed)
     return TraceContext(found[1], found[2], bool(int(found[3], 16) & 1), seed)
+
+
+def trace_headers(record: DecisionRecord, place: int) -> dict[str, str]:
+    """What the provider is told that the attempt at that place of ``record.attempts`` asks."""
+    context = trace_context(record.request_id, record.started, record.traceparent)
+    headers = {"traceparent": context.traceparent(place)}
+    if record.tracestate is not None and context.parent_id is not None:
+        headers["tracestate"] = record.tracestate
+    return headers
 
 
 def is_traceparent(text: str) -> bool:

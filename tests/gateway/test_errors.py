@@ -4,7 +4,7 @@ import logging
 
 import pytest
 from meshes import config
-from modelmesh_core import ConnectorRegistry, Failure, FailureKind, hookimpl
+from modelmesh_core import ConnectorRegistry, Failure, FailureKind, Secret, SecretStore, SecretStoreConnector, hookimpl
 from modelmesh_core.testing import answers
 
 CHAT = "/v1/chat/completions"
@@ -114,3 +114,37 @@ def test_what_nobody_foresaw_is_logged_and_not_told(client, chat_body, caplog):
     assert answer.json()["error"]["type"] == "server_error"
     assert "lost-1" in caplog.text
     assert "hunter2" in caplog.text
+
+
+def test_a_key_that_changed_while_the_gateway_ran_is_not_told_either(client, upstream, chat_body):
+    """The text comes from another provider, which knows nothing of that key and cannot leave it out."""
+    kept = {"KEY": "first-word-of-the-day"}
+
+    class Store(SecretStore):
+        async def get(self, name):
+            return Secret(kept[name])
+
+    def changed(request):
+        if request.headers["authorization"] == "Bearer second-word-of-the-day":
+            return answers.chat()
+        return answers.error(401, "Incorrect API key provided")
+
+    registry = ConnectorRegistry()
+    registry.register(SecretStoreConnector("acme.changing.v1", lambda options: Store()))
+    settings = config("a.one", "b.two", pool={"retry": {"max_attempts": 1}})
+    settings["providers"]["a"]["api_key"] = "${secrets:KEY}"
+    settings["secrets"] = {"store": "acme.changing.v1"}
+    upstream.script(BASE, changed)
+    upstream.script("https://b.test/v1", [answers.error(422, "what is second-word-of-the-day?")])
+    gateway = client(settings, registry=registry)
+    kept["KEY"] = "second-word-of-the-day"
+    assert gateway.post(CHAT, json=chat_body(model="a.one")).status_code == 200
+    answer = gateway.post(CHAT, json=chat_body(model="b.two"))
+    assert answer.status_code == 422
+    assert answer.json()["error"]["message"] == "what is [hidden]?"
+
+
+def test_a_key_of_the_gateway_itself_is_not_told(ask):
+    token = "mm-0123456789abcdef-" + "x" * 43
+    answer = ask(answers.error(422, f"{token} or {token[:30]}, on mm-dd-yyyy"))
+    assert answer.json()["error"]["message"] == "[hidden] or mm-0123456789abcdef-xxxxxxxxxx, on mm-dd-yyyy"

@@ -108,6 +108,16 @@ def test_providers_are_told_of_the_trace_only_where_that_is_wanted(client, upstr
     assert span == attempts[1].span_id.hex(), "the provider's spans hang below the attempt that called it"
 
 
+def test_providers_are_told_of_it_where_no_model_is_asked_either(client, upstream, receiver, traced):
+    upstream.script(BASE, [answers.Answer(200, b'{"id": "file-1"}', {"content-type": "application/json"})])
+    gateway = client(traced(propagate=True))
+    assert gateway.get("/v1/files/file-1", headers={"traceparent": TRACEPARENT}).status_code == 200
+    (told,) = upstream.requests
+    _, trace, span, _ = told.headers["traceparent"].split("-")
+    attempt = next(one for one in receiver.wait_for(2) if one.kind == one.SPAN_KIND_CLIENT)
+    assert (trace, span) == (TRACE, attempt.span_id.hex())
+
+
 def test_a_stream_is_one_span_that_ends_with_it(client, upstream, chat_body, receiver, traced):
     upstream.script(BASE, [answers.stream("Hel", "lo", usage=(9, 2), seconds=0.25)])
     gateway = client(traced())
