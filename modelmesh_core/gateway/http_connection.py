@@ -33,6 +33,7 @@ MAX_HEAD = 64 * 1024
 HIGH_WATER = 256 * 1024
 """Bytes of a body that wait unread: above it no more is read from the socket."""
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_FRAMING = (b"content-length", b"transfer-encoding")
 _CLOSE = b"connection: close\r\n"
 _STATUS = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode("ascii") for status in http.HTTPStatus}
 
@@ -78,6 +79,10 @@ class HttpRequest:
         task = self._connection.task
         assert task is not None, "it is served in a task"
         return task
+
+    @property
+    def declares_a_body(self) -> bool:
+        return any(name in self.headers for name in _FRAMING)
 
     @property
     def body_left(self) -> bool:
@@ -208,8 +213,8 @@ class HttpConnection(asyncio.Protocol):
     """A caller's connection."""
 
     __slots__ = (
-        "_deaf", "_head_size", "_is_paused", "_limit", "_limits", "_open", "_parser", "_reading", "_serve", "_served",
-        "_stall", "_transport", "_waiting", "_writable", "loop", "task",
+        "_deaf", "_head_size", "_is_declining", "_is_paused", "_limit", "_limits", "_open", "_parser", "_reading",
+        "_serve", "_served", "_stall", "_transport", "_waiting", "_writable", "loop", "task",
     )  # fmt: skip
 
     def __init__(
@@ -234,6 +239,7 @@ class HttpConnection(asyncio.Protocol):
         self._head_size = 0
         self._deaf = False
         """Whether what comes from now on is of no interest."""
+        self._is_declining = False
         self._is_paused = False
         self._reading: HttpRequest | None = None
         """The one that is coming in."""
@@ -261,13 +267,17 @@ class HttpConnection(asyncio.Protocol):
         self._parser = None  # a circle, which would wait for the collector
 
     def data_received(self, data: bytes) -> None:
-        parser = self._parser
-        if self._deaf or parser is None:
+        if self._deaf or self._parser is None:
             return
+        size = len(data)
         try:
-            parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._deaf = True
+            while data and not self._deaf:
+                try:
+                    self._parser.feed_data(data)
+                    break
+                except httptools.HttpParserUpgrade as asked:
+                    data = data[asked.args[0] :]
+                    self._decline()
         except httptools.HttpParserError:
             if not self._deaf:  # else it follows what was the last request anyhow
                 self._refuse(Refusal(400, "this is not a valid HTTP request", code="invalid_http"))
@@ -277,7 +287,7 @@ class HttpConnection(asyncio.Protocol):
             return
         if not self._head_size:
             self._limit.set(self.loop.time() + self._limits.head)
-        self._head_size += len(data)
+        self._head_size += size
         if self._head_size > MAX_HEAD:
             self._refuse(Refusal(431, f"the request's headers are larger than {MAX_HEAD} bytes"))
 
@@ -299,11 +309,13 @@ class HttpConnection(asyncio.Protocol):
     # --- for httptools -----------------------------------------------------------------------------------------------
 
     def on_message_begin(self) -> None:
-        self._reading = HttpRequest(self)
+        if not self._is_declining:
+            self._reading = HttpRequest(self)
 
     def on_url(self, url: bytes) -> None:
         request = self._reading
-        assert request is not None
+        if request is None or self._is_declining:
+            return
         request.url += url
         if len(request.url) > MAX_HEAD:
             raise ValueError("too long")
@@ -315,12 +327,12 @@ class HttpConnection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         request, parser = self._reading, self._parser
-        assert request is not None and parser is not None
+        if request is None or parser is None or self._is_declining:
+            return
         request.is_head_known = True
         request.path, request.query = _target_of(request.url)
         request.method = parser.get_method().decode("ascii")
-        # Another protocol may be asked for: none is spoken here, and what follows would be in it.
-        request.keep = parser.should_keep_alive() and not parser.should_upgrade() and parser.get_http_version() == "1.1"
+        request.keep = parser.should_keep_alive() and parser.get_http_version() == "1.1"
         request.expects = request.headers.get(b"expect", b"").lower() == b"100-continue"
         if self._served is None:
             self._begin(request)
@@ -334,10 +346,28 @@ class HttpConnection(asyncio.Protocol):
             self._pause()
 
     def on_message_complete(self) -> None:
-        request, self._reading = self._reading, None
-        if request is not None:
-            request.ended()
-            self._deaf = not request.keep
+        request, parser = self._reading, self._parser
+        if request is None or parser is None or (parser.should_upgrade() and request.declares_a_body):
+            return  # the body is yet to come: see ``_decline``
+        self._reading = None
+        request.ended()
+        self._deaf = not request.keep
+
+    def _decline(self) -> None:
+        """Another protocol was asked for, which is not spoken here: the request and what follows are HTTP/1.1.
+
+        To the parser the head was the end of it. A new one is told only how long the body is.
+        """
+        parser = self._parser = httptools.HttpRequestParser(self)
+        if self._reading is not None:
+            framing = [
+                b"%b: %b\r\n" % (name, self._reading.headers[name])
+                for name in _FRAMING
+                if name in self._reading.headers
+            ]
+            self._is_declining = True
+            parser.feed_data(b"POST / HTTP/1.1\r\n%b\r\n" % b"".join(framing))
+            self._is_declining = False
 
     # --- one request after the other ---------------------------------------------------------------------------------
 
