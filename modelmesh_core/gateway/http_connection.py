@@ -8,13 +8,10 @@ two requests for long, or stops reading its answer. A caller who ends its side o
 from __future__ import annotations
 
 import asyncio
-import http
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
-from email.utils import formatdate
 from functools import lru_cache
-from time import time
 from typing import cast
 from urllib.parse import unquote
 
@@ -22,7 +19,8 @@ import httptools
 import orjson
 
 from ..transport.moving_limit import MovingLimit
-from .channel import Channel, ClientGoneError, HeaderList
+from .channel import Channel
+from .incoming import FRAMING, IncomingRequest
 from .limits import GatewayLimits
 from .refusals import Refusal
 
@@ -30,183 +28,6 @@ logger = logging.getLogger("modelmesh.gateway")
 
 MAX_HEAD = 64 * 1024
 """Bytes of a request's line and headers."""
-HIGH_WATER = 256 * 1024
-"""Bytes of a body that wait unread: above it no more is read from the socket."""
-_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-_FRAMING = (b"content-length", b"transfer-encoding")
-_CLOSE = b"connection: close\r\n"
-_STATUS = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode("ascii") for status in http.HTTPStatus}
-
-
-class HttpRequest:
-    """One request on a connection: see ``Channel``."""
-
-    __slots__ = (
-        "_connection", "_is_chunked", "_lost", "_pieces", "_size", "_waiter", "complete", "done",
-        "expects", "headers", "is_head_known", "is_lost", "keep", "method", "path", "query", "started", "url",
-    )  # fmt: skip
-
-    def __init__(self, connection: HttpConnection) -> None:
-        self._connection = connection
-        self.method = ""
-        self.path = ""
-        self.query = b""
-        self._pieces: list[bytes] = []
-        self._size = 0
-        self._waiter: asyncio.Future[None] | None = None
-        self._lost: Callable[[], object] | None = None
-        self._is_chunked = False
-        self.is_head_known = False
-        self.url = b""
-        self.headers: dict[bytes, bytes] = {}
-        self.expects = False
-        """Whether the caller sends the body only when it is told to go on."""
-        self.keep = True
-        """Whether the connection stays for another request."""
-        self.complete = False
-        """Whether all of the request has come."""
-        self.started = False
-        """Whether the answer has begun."""
-        self.done = False
-        """Whether the answer was given, or nobody is there to get one."""
-        self.is_lost = False
-
-    # --- reading -----------------------------------------------------------------------------------------------------
-
-    @property
-    def task(self) -> asyncio.Task[None]:
-        """The one that serves it."""
-        task = self._connection.task
-        assert task is not None, "it is served in a task"
-        return task
-
-    @property
-    def declares_a_body(self) -> bool:
-        return any(name in self.headers for name in _FRAMING)
-
-    @property
-    def body_left(self) -> bool:
-        return not self.complete or bool(self._pieces)
-
-    @property
-    def has_whole_body(self) -> bool:
-        return self.complete
-
-    async def read(self) -> bytes:
-        pieces = self._pieces
-        if not pieces and not self.complete:
-            await self._more()
-        data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        pieces.clear()
-        self._size = 0
-        return data
-
-    async def _more(self) -> None:
-        connection = self._connection
-        if self.expects and not self.is_lost:
-            self.expects = False
-            connection.write(_CONTINUE)
-        connection.resume()
-        while not (self._pieces or self.complete):
-            if self.is_lost:
-                raise ClientGoneError
-            self._waiter = connection.loop.create_future()
-            try:
-                await self._waiter
-            finally:
-                self._waiter = None
-
-    def feed(self, data: bytes) -> bool:
-        """Take what came of the body. Whether more than is good for the memory waits."""
-        self._pieces.append(data)
-        self._size += len(data)
-        self._wake()
-        return self._size > HIGH_WATER
-
-    def ended(self) -> None:
-        """All of the request has come."""
-        self.complete = True
-        self._wake()
-
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
-
-    # --- the caller --------------------------------------------------------------------------------------------------
-
-    def watch(self, lost: Callable[[], object]) -> None:
-        if self.is_lost:
-            lost()
-        else:
-            self._lost = lost
-
-    def unwatch(self) -> None:
-        self._lost = None
-
-    def lose(self) -> None:
-        """The caller has gone."""
-        self.is_lost = True
-        self._wake()
-        lost, self._lost = self._lost, None
-        if lost is not None:
-            lost()
-
-    # --- answering ---------------------------------------------------------------------------------------------------
-
-    async def answer(self, status: int, headers: HeaderList, body: bytes, *, close: bool) -> None:
-        connection = self._connection
-        if connection.is_stalled:
-            await connection.drained()
-        head = self._head(status, headers, close)
-        self.started = True
-        connection.write(head if self.method == "HEAD" else head + body)
-        self._end()
-
-    async def start(self, status: int, headers: HeaderList, *, close: bool) -> None:
-        connection = self._connection
-        if connection.is_stalled:
-            await connection.drained()
-        has_length = any(name == b"content-length" for name, _ in headers)
-        if not has_length and self.keep:
-            self._is_chunked = True
-            headers = [*headers, (b"transfer-encoding", b"chunked")]
-        head = self._head(status, headers, close)
-        self.started = True
-        connection.write(head)
-
-    async def send(self, data: bytes, *, is_last: bool = False) -> None:
-        connection = self._connection
-        if connection.is_stalled:
-            await connection.drained()
-        if self.method == "HEAD":
-            data = b""
-        elif self._is_chunked:
-            if data:
-                data = b"%x\r\n%b\r\n" % (len(data), data)
-            if is_last:
-                data += b"0\r\n\r\n"
-        if data:
-            connection.write(data)
-        if is_last:
-            self._end()
-
-    def _head(self, status: int, headers: HeaderList, close: bool) -> bytes:
-        """Raises ValueError for a header that would get out of its line."""
-        if close:
-            self.keep = False
-        lines = [_STATUS[status], _date_line(int(time()))]
-        lines += [b"%b: %b\r\n" % header for header in headers]
-        if not self.keep:
-            lines.append(_CLOSE)
-        lines.append(b"\r\n")
-        head = b"".join(lines)
-        if head.count(b"\n") != len(lines) or head.count(b"\r") != len(lines):
-            raise ValueError("a header of the answer holds a line break")
-        return head
-
-    def _end(self) -> None:
-        self.done = True
-        self._connection.answered(self)
 
 
 class HttpConnection(asyncio.Protocol):
@@ -241,11 +62,11 @@ class HttpConnection(asyncio.Protocol):
         """Whether what comes from now on is of no interest."""
         self._is_declining = False
         self._is_paused = False
-        self._reading: HttpRequest | None = None
+        self._reading: IncomingRequest | None = None
         """The one that is coming in."""
-        self._served: HttpRequest | None = None
+        self._served: IncomingRequest | None = None
         """The one that is being served, in ``task``."""
-        self._waiting: deque[HttpRequest] = deque()
+        self._waiting: deque[IncomingRequest] = deque()
         """Those that came ahead."""
         self.task: asyncio.Task[None] | None = None
 
@@ -310,7 +131,7 @@ class HttpConnection(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         if not self._is_declining:
-            self._reading = HttpRequest(self)
+            self._reading = IncomingRequest(self)
 
     def on_url(self, url: bytes) -> None:
         request = self._reading
@@ -361,9 +182,7 @@ class HttpConnection(asyncio.Protocol):
         parser = self._parser = httptools.HttpRequestParser(self)
         if self._reading is not None:
             framing = [
-                b"%b: %b\r\n" % (name, self._reading.headers[name])
-                for name in _FRAMING
-                if name in self._reading.headers
+                b"%b: %b\r\n" % (name, self._reading.headers[name]) for name in FRAMING if name in self._reading.headers
             ]
             self._is_declining = True
             parser.feed_data(b"POST / HTTP/1.1\r\n%b\r\n" % b"".join(framing))
@@ -371,12 +190,12 @@ class HttpConnection(asyncio.Protocol):
 
     # --- one request after the other ---------------------------------------------------------------------------------
 
-    def _begin(self, request: HttpRequest) -> None:
+    def _begin(self, request: IncomingRequest) -> None:
         self._limit.lift()
         self._served = request
         self.task = self.loop.create_task(self._run(request))
 
-    async def _run(self, request: HttpRequest) -> None:
+    async def _run(self, request: IncomingRequest) -> None:
         try:
             await self._serve(request)
         except BaseException as error:
@@ -386,7 +205,7 @@ class HttpConnection(asyncio.Protocol):
             if not request.done:  # nobody is there, or it has no whole answer and must not seem to have one
                 self._close()
 
-    def answered(self, request: HttpRequest) -> None:
+    def answered(self, request: IncomingRequest) -> None:
         """The answer was written."""
         self._served = None
         if not (request.keep and request.complete):
@@ -446,11 +265,6 @@ class HttpConnection(asyncio.Protocol):
         if self._is_paused and not self._waiting and not self._transport.is_closing():
             self._is_paused = False
             self._transport.resume_reading()
-
-
-@lru_cache(maxsize=4)
-def _date_line(second: int) -> bytes:
-    return b"date: " + formatdate(second, usegmt=True).encode("ascii") + b"\r\n"
 
 
 def _target_of(url: bytes) -> tuple[str, bytes]:
