@@ -208,6 +208,8 @@ class HttpConnection(asyncio.Protocol):
     def answered(self, request: IncomingRequest) -> None:
         """The answer was written."""
         self._served = None
+        if self._transport.is_closing():
+            return
         if not (request.keep and request.complete):
             self._close()
         elif self._waiting:
