@@ -10,6 +10,7 @@ import attrs
 import orjson
 
 from ..wire.messages import Body, Delivery, Operation, Request
+from ..wire.stored import StoredBytes
 from .exchange import Exchange
 from .forms import Part, read_form
 from .policy import Policy
@@ -69,7 +70,8 @@ async def operation_request(exchange: Exchange, policy: Policy) -> Request:
         raw = await exchange.read_body(limit)
         body = decode_body(raw)
     for name in endpoint.required:
-        if body.get(name) in (None, "", b"", []):
+        value = body.get(name)
+        if value in (None, "", b"", []) or (isinstance(value, StoredBytes) and not value):
             raise Refusal(400, f"{name} is missing", param=name, code="missing_required_parameter")
         kind, expected = endpoint.kinds.get(name, (object, ""))
         if not isinstance(body[name], kind):

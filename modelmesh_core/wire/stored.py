@@ -35,9 +35,13 @@ class Spool:
 
     def read(self, start: int, size: int) -> bytes:
         """What lies there. Raises ValueError after ``close``."""
+        pieces: list[bytes] = []
         with self._lock:
             self._file.seek(start)
-            return self._file.read(size)
+            while size > 0 and (piece := self._file.read(size)):  # the system reads 2 GB at a time
+                pieces.append(piece)
+                size -= len(piece)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def close(self) -> None:
         """Idempotent."""

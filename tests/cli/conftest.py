@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -165,7 +166,12 @@ def spawn(home: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
 
     def start(*arguments: str, **options: Any) -> subprocess.Popen[str]:
         streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
-        process = subprocess.Popen([sys.executable, "-m", "modelmesh_core.cli", *arguments], text=True, **streams)
+        # Whoever starts the tests in the background makes their children deaf to an interrupt.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            process = subprocess.Popen([sys.executable, "-m", "modelmesh_core.cli", *arguments], text=True, **streams)
+        finally:
+            signal.signal(signal.SIGINT, before)
         started.append(process)
         return process
 

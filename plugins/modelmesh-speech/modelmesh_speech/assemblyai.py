@@ -44,6 +44,7 @@ class AssemblyAI(VendorProvider):
 
     title = "AssemblyAI"
     operations = frozenset({Operation.TRANSCRIPTION})
+    takes_stored = True
 
     def __init__(self, settings: ProviderSettings) -> None:
         super().__init__(settings, "https://api.assemblyai.com")

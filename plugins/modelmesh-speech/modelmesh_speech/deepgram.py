@@ -52,6 +52,7 @@ class Deepgram(VendorProvider):
 
     title = "Deepgram"
     operations = frozenset({Operation.SPEECH, Operation.TRANSCRIPTION})
+    takes_stored = True
     error_codes = {
         "invalid_auth": FailureKind.AUTHENTICATION,
         "asr_payment_required": FailureKind.AUTHENTICATION,

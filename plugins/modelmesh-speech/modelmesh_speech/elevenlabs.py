@@ -48,6 +48,7 @@ class ElevenLabs(VendorProvider):
 
     title = "ElevenLabs"
     operations = frozenset({Operation.SPEECH, Operation.TRANSCRIPTION})
+    takes_stored = True
     error_codes = {
         "quota_exceeded": FailureKind.QUOTA,
         "insufficient_credits": FailureKind.QUOTA,
