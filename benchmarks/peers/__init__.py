@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import secrets
 import shutil
 import subprocess
 import sys
@@ -80,7 +81,8 @@ def _modelmesh(folder: Path, port: int, upstream: int) -> list[str | Path]:
 def _modelmesh_key(folder: Path, upstream: int) -> dict[str, str]:
     """A key of its own, as a team's callers have."""
     program = Path(sys.executable).with_name("modelmesh")
-    command = [program, "keys", "create", "--config", folder / "modelmesh.yaml", "--name", "benchmark", "--json"]
+    name = f"benchmark-{secrets.token_hex(4)}"
+    command = [program, "keys", "create", "--config", folder / "modelmesh.yaml", "--name", name, "--json"]
     made = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     return {"authorization": f"Bearer {json.loads(made)['token']}"}
 
