@@ -180,7 +180,8 @@ class IncomingRequest:
         """Raises ValueError for a header that would get out of its line."""
         if close:
             self.keep = False
-        lines = [_STATUS[status], _date_line(int(time()))]
+        # Vendors have numbers of their own, such as 529.
+        lines = [_STATUS.get(status) or b"HTTP/1.1 %d \r\n" % status, _date_line(int(time()))]
         lines += [b"%b: %b\r\n" % header for header in headers]
         if not self.keep:
             lines.append(_CLOSE)

@@ -40,6 +40,11 @@ def test_the_providers_own_words_come_back_where_the_request_is_at_fault(ask):
     assert answer.headers.get("x-modelmesh-attempts") != "0"
 
 
+def test_a_number_that_no_standard_knows_comes_back_too(ask):
+    answer = ask(answers.error(499, "the client is closed", type="invalid_request_error"))
+    assert (answer.status_code, answer.reason_phrase) == (499, "")
+
+
 def test_a_rate_limit_says_when_to_come_back(ask):
     answer = ask(answers.error(429, "slow down", retry_after="12.2"))
     assert answer.status_code == 429

@@ -218,3 +218,10 @@ def test_a_providers_words_cannot_end_a_header(serve, raw, upstream):
     body = json.dumps({"model": "text-to-speech", "input": "Hi", "voice": "v"}).encode()
     caller.socket.sendall(post(body, "Connection: close", path="/v1/audio/speech"))
     assert b"set-cookie" not in caller.read_all().partition(b"\r\n\r\n")[0].lower()
+
+
+def test_a_large_body_comes_through_whole(talk, upstream):
+    asked = {"model": "chat", "messages": [{"role": "user", "content": "word " * 4_000_000}]}
+    (answer,) = talk(post(json.dumps(asked).encode(), "Connection: close"))
+    assert said(answer) == "heard 1"
+    assert json.loads(upstream.requests[0].body)["messages"] == asked["messages"]
