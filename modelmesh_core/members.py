@@ -113,7 +113,7 @@ class Member:
         standing = self.standing
         if standing.reason is not None or standing.probe_in_flight:
             return self.snapshot(now).is_available
-        return self._used_up(now) is None
+        return not self.is_limited or self._used_up(now) is None
 
     def _look(self, state: ModelState | None, now: float) -> tuple[ModelSnapshot, float]:
         standing, definition, pool = self.standing, self.definition, self.pool
@@ -174,9 +174,27 @@ class Member:
 
     def _used_up(self, now: float) -> LimitReached | None:
         """The first of its limits that lets nothing more through. A budget does not bind what costs nothing."""
-        for allowance in self._allowances or self.allowances():
+        for allowance in self.allowances():
             if allowance.is_kept:
                 reached = allowance.used_up(now)
                 if reached is not None and (self.is_priced or not reached.is_budget):
                     return reached
         return None
+
+
+class UsedUp:
+    """A member whose provider or pool has nothing left."""
+
+    __slots__ = ("_limit", "_member")
+
+    def __init__(self, member: Member, limit: LimitReached) -> None:
+        self._member = member
+        self._limit = limit
+
+    def is_available(self, now: float) -> bool:
+        return False
+
+    def snapshot(self, now: float) -> ModelSnapshot:
+        snapshot, limit = self._member.snapshot(now), self._limit
+        until = limit.resets_at if snapshot.until is None else snapshot.until
+        return snapshot._replace(is_available=False, exhausted=f"{limit.reason} ({limit.account})", until=until)

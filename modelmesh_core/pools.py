@@ -18,10 +18,10 @@ from .interfaces.routing import (
     RoutingContext,
     Status,
 )
-from .members import Member
+from .members import Member, UsedUp
 from .registry import HookRelay
 from .settings import PoolSettings
-from .state.allowances import Allowance, LimitReached
+from .state.allowances import Allowance
 from .state.models import LiveStates, Model
 from .state.standby import Standing
 from .values import Clock
@@ -32,24 +32,6 @@ Emit = Callable[[str, Mapping[str, Any]], None]
 """Takes an event's name and data; never blocks."""
 
 _NEVER = float("inf")
-
-
-class _UsedUp:
-    """A member whose provider or pool has nothing left."""
-
-    __slots__ = ("_limit", "_member")
-
-    def __init__(self, member: Member, limit: LimitReached) -> None:
-        self._member = member
-        self._limit = limit
-
-    def is_available(self, now: float) -> bool:
-        return False
-
-    def snapshot(self, now: float) -> ModelSnapshot:
-        snapshot, limit = self._member.snapshot(now), self._limit
-        until = limit.resets_at if snapshot.until is None else snapshot.until
-        return snapshot._replace(is_available=False, exhausted=f"{limit.reason} ({limit.account})", until=until)
 
 
 class CapabilityPool:
@@ -218,7 +200,7 @@ class CapabilityPool:
         def guarded(member: Member) -> LiveModel:
             for limit in reached.get(member.definition.provider, others):
                 if member.is_priced or not limit.is_budget:
-                    return _UsedUp(member, limit)
+                    return UsedUp(member, limit)
             return member
 
         return guarded

@@ -205,7 +205,7 @@ class Choice:
             self.refused(member.model.id, reservation)
             return None
         service = router.providers[member.definition.provider]
-        return Attempt(pool, member, service, reservation, router.accounting, router.clock, router.clock.now())
+        return Attempt(pool, member, service, reservation, router.accounting, router.clock, now)
 
     def refused(self, model: str, reached: LimitReached) -> None:
         """``model`` is out: asking it would pass a limit. Raises BudgetExceededError where that ends the request."""

@@ -212,8 +212,7 @@ class Router:
         run: Run[Reply] = Run(self, self._identified(request))
         reply = await run.until_answered(_ask)
         run.succeeded(reply.usage, reply.headroom, reply.body)
-        if run.attempt.reservation.kept:
-            await run.kept()
+        await run.kept()
         return Completion(reply, run.record)
 
     async def stream(self, request: Request) -> StreamingReply:

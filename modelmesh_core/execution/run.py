@@ -60,8 +60,8 @@ class Run(Generic[T]):
         self.record = DecisionRecord(
             request.id,
             request.model,
-            request.operation._value_,
-            request.delivery._value_,
+            request.operation.value,
+            request.delivery.value,
             router.clock.now(),
             key=request.key,
             metadata=request.key_limits.metadata if request.key_limits is not None else {},
@@ -187,8 +187,6 @@ class Run(Generic[T]):
             with self._router.states.lock:
                 self._choice.wake(self._clock.now())
                 attempt = self._choice.reserve(decision)
-        if attempt is None or not attempt.reservation.kept:
-            return attempt
         return await self._confirmed(attempt)
 
     def _begin(self, attempt: Attempt) -> None:
@@ -213,9 +211,8 @@ class Run(Generic[T]):
         self._note(attempt)
 
     def _note(self, attempt: Attempt) -> None:
-        record, tries = attempt.record, self._tries
-        self.record.attempts.append(record)
-        tries[record.model] = tries.get(record.model, 0) + 1
+        self.record.attempts.append(attempt.record)
+        self._tries[attempt.model] = self._tries.get(attempt.model, 0) + 1
 
     def _call(self, attempt: Attempt) -> ProviderCall:
         model, request = attempt.member.definition, self._request

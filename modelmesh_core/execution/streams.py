@@ -17,7 +17,6 @@ FINISH_GRACE = 0.25
 """Seconds to wait for usage and the end mark once the answer is whole."""
 MAX_HELD = 64 * 1024 * 1024
 """Bytes of an answer that are held back where a pool asks for whole answers only."""
-_CONTENT = EventKind.CONTENT
 _COMMITTING = (EventKind.CONTENT, EventKind.FINISH)
 
 
@@ -82,7 +81,7 @@ class OpenStream:
                 self.finish_reason = event.finish_reason
             if event.usage is not None:
                 self.usage = event.usage
-            if kind is _CONTENT:
+            if kind is EventKind.CONTENT:
                 self._content_events += 1
             elif kind is EventKind.DONE:
                 self.is_ended = True

@@ -28,6 +28,7 @@ logger = logging.getLogger("modelmesh.gateway")
 
 MAX_HEAD = 64 * 1024
 """Bytes of a request's line and headers."""
+_HEAD_TOO_LARGE = Refusal(431, f"the request's headers are larger than {MAX_HEAD} bytes")
 
 
 class HttpConnection(asyncio.Protocol):
@@ -100,17 +101,23 @@ class HttpConnection(asyncio.Protocol):
                     data = data[asked.args[0] :]
                     self._decline()
         except httptools.HttpParserError:
-            if not self._deaf:  # else it follows what was the last request anyhow
+            if self._reading is not None and self._reading.head_size > MAX_HEAD:
+                self._refuse(_HEAD_TOO_LARGE)
+            elif not self._deaf:  # else it follows what was the last request anyhow
                 self._refuse(Refusal(400, "this is not a valid HTTP request", code="invalid_http"))
             return
-        if self._served is not None:
+        if self._served is not None and (self._reading is None or self._reading.is_head_known):
             self._head_size = 0
             return
         if not self._head_size:
-            self._limit.set(self.loop.time() + self._limits.head)
+            # Where a head begins in this piece is not known; but the parser has taken its whole headers, and counted.
+            self._head_size = 1
+            if self._served is None:
+                self._limit.set(self.loop.time() + self._limits.head)
+            return
         self._head_size += size
         if self._head_size > MAX_HEAD:
-            self._refuse(Refusal(431, f"the request's headers are larger than {MAX_HEAD} bytes"))
+            self._refuse(_HEAD_TOO_LARGE)
 
     def pause_writing(self) -> None:
         self._writable = self.loop.create_future()
@@ -138,13 +145,19 @@ class HttpConnection(asyncio.Protocol):
         if request is None or self._is_declining:
             return
         request.url += url
-        if len(request.url) > MAX_HEAD:
-            raise ValueError("too long")
+        self._count(request, len(url))
 
     def on_header(self, name: bytes, value: bytes) -> None:
         request = self._reading
         if request is not None and not request.is_head_known:  # else a trailer
             request.headers[name.lower()] = value
+            self._count(request, len(name) + len(value))
+
+    @staticmethod
+    def _count(request: IncomingRequest, size: int) -> None:
+        request.head_size += size
+        if request.head_size > MAX_HEAD:
+            raise ValueError("its head is too large")
 
     def on_headers_complete(self) -> None:
         request, parser = self._reading, self._parser

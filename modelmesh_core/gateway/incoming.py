@@ -28,8 +28,8 @@ class IncomingRequest:
     """One request on a connection: see ``Channel``."""
 
     __slots__ = (
-        "_connection", "_is_chunked", "_lost", "_pieces", "_size", "_waiter", "complete", "done",
-        "expects", "headers", "is_head_known", "is_lost", "keep", "method", "path", "query", "started", "url",
+        "_connection", "_is_chunked", "_lost", "_pieces", "_size", "_waiter", "complete", "done", "expects",
+        "head_size", "headers", "is_head_known", "is_lost", "keep", "method", "path", "query", "started", "url",
     )  # fmt: skip
 
     def __init__(self, connection: HttpConnection) -> None:
@@ -43,6 +43,8 @@ class IncomingRequest:
         self._lost: Callable[[], object] | None = None
         self._is_chunked = False
         self.is_head_known = False
+        self.head_size = 0
+        """Bytes of its target and headers so far."""
         self.url = b""
         self.headers: dict[bytes, bytes] = {}
         self.expects = False

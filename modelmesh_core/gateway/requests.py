@@ -18,9 +18,6 @@ MAX_DEPTH = 128
 """Levels that a body may nest. Deeper ones are an attack on whoever walks them."""
 LONGEST_NAME = 512
 """Characters of ``model``, which is searched for near misses, and told in errors."""
-_CHAT = Operation.CHAT
-_SAYING = frozenset({b"x-modelmesh-session", b"x-session-id", b"x-modelmesh-timeout", b"traceparent"})
-"""Headers that say something of a request."""
 _NAME = f"a text of 1 to {LONGEST_NAME} characters"
 
 
@@ -34,22 +31,15 @@ def chat_request(exchange: Exchange, raw: bytes) -> Request:
             raise mistake(f"messages[{place}]", "an object", message)
     is_streaming = optional(body, "stream", bool, "true or false") is True
     options: Body = optional(body, "stream_options", dict, "an object") or {}
-    request = Request(
-        _CHAT,
+    return Request(
+        Operation.CHAT,
         model,
         body,
         Delivery.STREAMING if is_streaming else Delivery.SYNCHRONOUS,
-        exchange.request_id,
-        key=exchange.key,
-        key_limits=exchange.key_limits,
+        include_usage=options.get("include_usage") is True,
         raw=raw,
+        **from_headers(exchange),
     )
-    if options.get("include_usage") is True:
-        request.include_usage = True
-    if not _SAYING.isdisjoint(exchange.headers):
-        for name, value in from_headers(exchange).items():
-            setattr(request, name, value)
-    return request
 
 
 def native_request(exchange: Exchange, raw: bytes) -> Request:

@@ -71,13 +71,11 @@ class OpenAIStreamDecoder:
         content, reason = False, None
         for choice in map(as_object, choices):
             content = content or _has_content(choice)
-            ending, index = choice.get("finish_reason"), choice.get("index")
-            if ending is None and index in self._ended:
+            ending, index = as_text(choice.get("finish_reason")), as_count(choice.get("index"))
+            if not ending and index in self._ended:
                 continue  # most chunks: nothing ends, and nothing begins
-            ending = as_text(ending)
             if ending == "error":
                 return self._error(as_object(choice.get("error")), chunk, usage)
-            index = as_count(index)
             self._ended[index] = bool(ending) or self._ended.get(index, False)
             reason = ending or reason
         if reason and not all(self._ended.values()):

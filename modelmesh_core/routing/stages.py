@@ -138,7 +138,7 @@ class DeliveryFilter:
     @hookimpl
     def filter_delivery(self, context: RoutingContext, candidates: Sequence[Candidate]) -> Sequence[Candidate]:
         delivery, operation = context.request.delivery, context.request.operation
-        attribute = delivery._value_
+        attribute = delivery.value
         kept = [
             candidate
             for candidate in candidates

@@ -2,6 +2,7 @@
 
 import json
 import socket
+import threading
 import time
 
 import pytest
@@ -225,3 +226,36 @@ def test_a_large_body_comes_through_whole(talk, upstream):
     (answer,) = talk(post(json.dumps(asked).encode(), "Connection: close"))
     assert said(answer) == "heard 1"
     assert json.loads(upstream.requests[0].body)["messages"] == asked["messages"]
+
+
+LARGE = b"".join(b"x-%d: %b\r\n" % (number, b"y" * 1000) for number in range(100))
+
+
+@pytest.mark.parametrize("header", [LARGE, b"x: " + b"y" * 100_000 + b"\r\n"], ids=["many", "one"])
+def test_a_head_is_bounded_also_where_it_comes_at_once(talk, header):
+    (answer,) = talk(b"GET /v1/models HTTP/1.1\r\nhost: x\r\n" + header + b"\r\n")
+    assert answer[0] == 431
+
+
+@pytest.mark.parametrize("is_one", [True, False])
+def test_a_head_that_is_sent_ahead_is_bounded_while_another_request_is_served(serve, raw, live, is_one):
+    """Nobody can fill the memory behind a request that takes its time."""
+    begun, release = threading.Event(), threading.Event()
+
+    def slowly(call):
+        begun.set()
+        release.wait(10)
+        call.answer()
+
+    live.behaviour = slowly
+    caller = raw(serve(live.config(), live=True).port)
+    try:
+        caller.socket.sendall(post() + b"GET /v1/models HTTP/1.1\r\nx: ")
+        assert begun.wait(5)
+        sent = 0
+        with pytest.raises(ConnectionError):
+            while sent < 50_000_000:
+                caller.socket.sendall(b"y" * 1000 if is_one else b"y" * 1000 + b"\r\nx: ")
+                sent += 1000
+    finally:
+        release.set()

@@ -82,6 +82,14 @@ def test_exported_state_can_be_imported_elsewhere(make_mesh, upstream):
     assert [s.status.value for s in second.pool_status()["chat"]] == ["standby", "active"]
 
 
+def test_a_model_that_was_never_asked_has_no_state(make_mesh, upstream):
+    """Ten thousand that nobody asks are to cost little."""
+    upstream.script(A, [answers.chat()])
+    mesh = make_mesh(config("a.one", "a.two", "a.three"))
+    ask(mesh)
+    assert set(mesh.export_state()["health"]) == {"a.one"}
+
+
 def test_reload_swaps_in_one_step_and_keeps_state(make_mesh, upstream):
     upstream.script(A, [answers.error(429, retry_after="3000")])
     upstream.script(B, [answers.chat("b")])

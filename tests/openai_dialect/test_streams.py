@@ -290,3 +290,12 @@ def test_unfolding_and_folding_give_the_same_reply():
     body = {"id": "c1", "object": "chat.completion", "model": "m", "choices": [choice], "usage": USAGE}
 
     assert fold_chunks([unfold_reply(body)]) == body
+
+
+@pytest.mark.parametrize("index", [[0], {"a": 1}, "0", None, -1, 1.5, True])
+def test_an_index_may_be_anything_and_harms_nothing(index):
+    first, second, last = events_of(
+        chunk({"content": "a"}, index=index), chunk({"content": "b"}, index=index), chunk({}, "stop", index=index)
+    )
+    assert (first.kind, second.kind) == (EventKind.CONTENT, EventKind.CONTENT)
+    assert last.finish_reason == "stop"
