@@ -19,6 +19,7 @@ import httptools
 import orjson
 
 from ..transport.moving_limit import MovingLimit
+from ..transport.outbox import Outbox
 from .channel import Channel
 from .incoming import FRAMING, IncomingRequest
 from .limits import GatewayLimits
@@ -28,6 +29,8 @@ logger = logging.getLogger("modelmesh.gateway")
 
 MAX_HEAD = 64 * 1024
 """Bytes of a request's line and headers."""
+ONE_ROUND = 64 * 1024
+"""Bytes that may gather before they are written: only the socket says when the caller does not keep up."""
 _HEAD_TOO_LARGE = Refusal(431, f"the request's headers are larger than {MAX_HEAD} bytes")
 
 
@@ -35,8 +38,8 @@ class HttpConnection(asyncio.Protocol):
     """A caller's connection."""
 
     __slots__ = (
-        "_deaf", "_head_size", "_is_declining", "_is_paused", "_limit", "_limits", "_open", "_parser", "_reading",
-        "_serve", "_served", "_stall", "_transport", "_waiting", "_writable", "loop", "task",
+        "_deaf", "_head_size", "_is_declining", "_is_paused", "_limit", "_limits", "_open", "_outbox", "_outgoing",
+        "_parser", "_reading", "_serve", "_served", "_stall", "_transport", "_waiting", "_writable", "loop", "task",
     )  # fmt: skip
 
     def __init__(
@@ -45,12 +48,19 @@ class HttpConnection(asyncio.Protocol):
         loop: asyncio.AbstractEventLoop,
         limits: GatewayLimits,
         open_connections: set[HttpConnection],
+        outbox: Outbox,
     ) -> None:
-        """``serve`` answers a request. ``open_connections``: this one is in it as long as it stands."""
+        """``serve`` answers a request. ``open_connections``: this one is in it as long as it stands.
+
+        ``outbox``: that of the loop.
+        """
         self.loop = loop
         self._serve = serve
         self._limits = limits
         self._open = open_connections
+        self._outbox = outbox
+        self._outgoing = b""
+        """What was not given to the socket yet."""
         self._limit = MovingLimit(loop, self._close)
         """On the time between requests, and for a head; none while a request is served."""
         self._stall: asyncio.TimerHandle | None = None
@@ -84,6 +94,7 @@ class HttpConnection(asyncio.Protocol):
         self._limit.close()
         self._stop_stall()
         self._waiting.clear()
+        self._outgoing = b""
         if self._served is not None:
             self._served.lose()
         self._parser = None  # a circle, which would wait for the collector
@@ -244,6 +255,7 @@ class HttpConnection(asyncio.Protocol):
 
     def _close(self) -> None:
         self._deaf = True
+        self._leave()
         self._transport.close()
 
     def _refuse(self, refusal: Refusal) -> None:
@@ -267,7 +279,17 @@ class HttpConnection(asyncio.Protocol):
 
     def write(self, data: bytes) -> None:
         """Nothing happens once the caller has gone."""
-        if not self._transport.is_closing():
+        if self._outgoing:
+            self._outgoing += data
+            if len(self._outgoing) > ONE_ROUND:
+                self._leave()
+        elif not self._transport.is_closing():
+            self._outgoing = data
+            self._outbox.put(self._leave)
+
+    def _leave(self) -> None:
+        data, self._outgoing = self._outgoing, b""
+        if data and not self._transport.is_closing():
             self._transport.write(data)
 
     def _pause(self) -> None:

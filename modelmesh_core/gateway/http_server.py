@@ -6,6 +6,7 @@ import asyncio
 import socket
 from collections.abc import Callable
 
+from ..transport.outbox import Outbox
 from .app import GatewayApp
 from .http_connection import HttpConnection
 from .limits import GatewayLimits
@@ -32,9 +33,10 @@ class HttpServer:
     async def run(self) -> None:
         """Serve until ``stop``; then close every connection, those with a request under way after its answer."""
         loop = asyncio.get_running_loop()
+        outbox = Outbox(loop)
 
         def connection() -> HttpConnection:
-            return HttpConnection(self._app.serve, loop, self._limits, self._connections)
+            return HttpConnection(self._app.serve, loop, self._limits, self._connections, outbox)
 
         self._server = await loop.create_server(connection, sock=self._listener, backlog=BACKLOG)
         self._when_listening()

@@ -19,6 +19,7 @@ from httptools import HttpParserError, HttpResponseParser
 from ..wire.http import Headers
 from .failures import reason_of
 from .moving_limit import MovingLimit
+from .outbox import Outbox
 from .turns import Turns
 
 MAX_HEAD = 64 * 1024
@@ -40,9 +41,9 @@ class HttptoolsConnection(asyncio.Protocol):
 
     __slots__ = (
         "_asked", "_bodiless", "_idle", "_informational", "_items", "_keep", "_lengthless", "_limit", "_loop",
-        "_method", "_parser", "_patience", "_paused", "_poller", "_rests", "_size", "_total_at", "_transport",
-        "_turns", "_waiter", "_whole", "_woken_at", "broken", "closed", "coding", "complete", "expired", "headers",
-        "idle_since", "origin", "pieces", "status", "too_long",
+        "_method", "_outbox", "_outgoing", "_parser", "_patience", "_paused", "_poller", "_rests", "_size",
+        "_total_at", "_transport", "_turns", "_waiter", "_whole", "_woken_at", "broken", "closed", "coding",
+        "complete", "expired", "headers", "idle_since", "origin", "pieces", "status", "too_long",
     )  # fmt: skip
 
     def __init__(
@@ -50,10 +51,12 @@ class HttptoolsConnection(asyncio.Protocol):
         loop: asyncio.AbstractEventLoop,
         origin: tuple[bool, str, int] = (False, "", 0),
         turns: Turns | None = None,
+        outbox: Outbox | None = None,
     ) -> None:
-        """``turns``: those of the loop."""
+        """``turns`` and ``outbox``: those of the loop."""
         self._loop = loop
         self._turns = turns or Turns()
+        self._outbox = outbox or Outbox(loop)
         self._woken_at = 0.0
         self.origin = origin
         self.idle_since = 0.0
@@ -69,6 +72,7 @@ class HttptoolsConnection(asyncio.Protocol):
     def _forget(self) -> None:
         """The state between two exchanges."""
         self._asked = False
+        self._outgoing = b""
         self._method = ""
         self._whole = False
         self._limit = 0
@@ -101,7 +105,6 @@ class HttptoolsConnection(asyncio.Protocol):
         total_at: float | None,
     ) -> None:  # fmt: skip
         """Send a request. With ``whole``, ``wait`` returns at the body's end, which may be ``limit`` bytes away."""
-        self._asked = True
         self._method = method
         self._whole = whole
         self._limit = limit
@@ -110,13 +113,18 @@ class HttptoolsConnection(asyncio.Protocol):
         transport = self._transport
         if transport is None or self.closed:
             self.broken = self.broken or "the connection was closed"
-        elif body is None:
-            transport.write(head)
-        elif len(body) <= ONE_WRITE:
-            transport.write(head + body)
+        elif body is None or len(body) <= ONE_WRITE:
+            self._outgoing = head + body if body else head
+            self._outbox.put(self._leave)
         else:
+            self._asked = True
             transport.write(head)
             transport.write(body)
+
+    def _leave(self) -> None:
+        if self._transport is not None and not self.closed:
+            self._asked = True
+            self._transport.write(self._outgoing)
 
     async def wait(self, deadline: float | None) -> None:
         """Until the response has come further: its head, some of its body, or all of it if it was asked as a whole.

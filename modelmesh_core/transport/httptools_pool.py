@@ -12,6 +12,7 @@ from socket import AF_INET6, SOCK_STREAM, AddressFamily, SocketKind, socket
 from typing import Any
 
 from .httptools_connection import HttptoolsConnection
+from .outbox import Outbox
 from .turns import Turns
 
 Origin = tuple[bool, str, int]
@@ -34,6 +35,7 @@ class HttptoolsPool:
         self._keep = keep
         """Seconds that a connection stays unused before it is closed."""
         self._turns = Turns()
+        self._outbox = Outbox(loop)
         self._places = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._busy: set[HttptoolsConnection] = set()
@@ -57,7 +59,7 @@ class HttptoolsPool:
             connection = self._kept(origin)
             if connection is None:
                 self._make_room()
-                connection = await _connected(self._loop, origin, trust, self._turns)
+                connection = await _connected(self._loop, origin, trust, self._turns, self._outbox)
                 self._busy.add(connection)
             if self.closed:
                 connection.abort("the transport was closed")
@@ -147,10 +149,10 @@ class HttptoolsPool:
 
 
 async def _connected(
-    loop: asyncio.AbstractEventLoop, origin: Origin, trust: ssl.SSLContext | None, turns: Turns
+    loop: asyncio.AbstractEventLoop, origin: Origin, trust: ssl.SSLContext | None, turns: Turns, outbox: Outbox
 ) -> HttptoolsConnection:
     _, host, port = origin
-    connection = HttptoolsConnection(loop, origin, turns)
+    connection = HttptoolsConnection(loop, origin, turns, outbox)
     opened = await _open_socket(loop, host, port)
     try:
         tls: dict[str, Any] = {}

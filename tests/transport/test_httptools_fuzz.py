@@ -74,8 +74,8 @@ class Answered:
         self.transport: Transport = create_transport("httptools", TransportOptions(max_body=100_000))
         monkeypatch.setattr("modelmesh_core.transport.httptools_pool._connected", self._connected)
 
-    async def _connected(self, loop, origin, trust, turns) -> HttptoolsConnection:
-        connection = HttptoolsConnection(loop, origin, turns)
+    async def _connected(self, loop, origin, trust, turns, outbox) -> HttptoolsConnection:
+        connection = HttptoolsConnection(loop, origin, turns, outbox)
         Wire(connection, self.pieces)
         return connection
 
