@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar, cast
 
 import attrs
@@ -113,17 +113,17 @@ class ProviderService:
             await secrets.look(secrets.looks)
         return self.provider is not before
 
-    async def execute(self, call: ProviderCall, remaining: float) -> Reply | EventSource:
+    def execute(self, call: ProviderCall, remaining: float) -> Coroutine[Any, Any, Reply | EventSource]:
         """One attempt, of at most ``remaining`` seconds. A streamed call gives an EventSource, which must be closed.
 
         Where the account is refused, the secret stores are asked again, and so is the provider if they have something
         new. Raises ProviderError, whatever the connector does.
         """
         if self.secrets is None:
-            return await self._executed(self.provider, call, remaining)
-        return await self._allowed(lambda provider, left: self._executed(provider, call, left), remaining)
+            return self._executed(self.provider, call, remaining)
+        return self._allowed(lambda provider, left: self._executed(provider, call, left), remaining)
 
-    async def _allowed(self, ask: Callable[[Provider, float], Awaitable[T]], remaining: float) -> T:
+    async def _allowed(self, ask: Callable[[Provider, float], Coroutine[Any, Any, T]], remaining: float) -> T:
         """What ``ask`` gives; it is called once more if the account was refused and its secrets have changed."""
         provider, secrets = self.provider, self.secrets
         looks = secrets.looks if secrets is not None else 0
@@ -146,9 +146,14 @@ class ProviderService:
             if not provider.takes_stored and call.operation is not Operation.CHAT:
                 call = await _in_memory(call)
             if isinstance(provider, HttpProvider):
-                return await self._drive(provider.execute(call), remaining, call.trace_headers)
-            if isinstance(provider, InProcessProvider):
-                return await self._in_process(provider, call, remaining)
+                answer = await self._drive(provider.execute(call), remaining, call.trace_headers)
+            elif isinstance(provider, InProcessProvider):
+                answer = await self._in_process(provider, call, remaining)
+            else:
+                raise TypeError(f"{type(provider).__name__} is neither an HttpProvider nor an InProcessProvider")
+            if not call.stream and not isinstance(answer, Reply):
+                raise TypeError("it streamed what was not asked to stream")
+            return answer
         except ProviderError:
             raise
         except Exception as error:
@@ -158,7 +163,6 @@ class ProviderService:
                     f"connector {self.connector_id} failed on what {self.name} sent: {type(error).__name__}: {error}",
                 )
             ) from error
-        raise TypeError(f"{type(provider).__name__} is neither an HttpProvider nor an InProcessProvider")
 
     async def _in_process(
         self, provider: InProcessProvider, call: ProviderCall, remaining: float

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from random import Random
 from typing import Any, cast
 
@@ -239,7 +239,6 @@ class Router:
         return request
 
 
-async def _ask(attempt: Attempt, call: ProviderCall, left: float) -> Reply:
-    answer = await attempt.service.execute(call, left)
-    assert isinstance(answer, Reply), "a connector streamed what was not asked to stream"
-    return answer
+def _ask(attempt: Attempt, call: ProviderCall, left: float) -> Coroutine[Any, Any, Reply]:
+    answer = attempt.service.execute(call, left)
+    return cast(Coroutine[Any, Any, Reply], answer)  # what is not asked to stream gives no EventSource

@@ -7,7 +7,6 @@ import ipaddress
 import secrets
 from collections.abc import Iterable
 from hashlib import blake2b
-from weakref import WeakKeyDictionary
 
 import attrs
 
@@ -96,7 +95,8 @@ class Authenticator:
         self._digests = [
             (Caller(f"token-{place}"), self._digest(token.reveal().encode())) for place, token in enumerate(tokens, 1)
         ]
-        self._callers: WeakKeyDictionary[AccessKey, Caller] = WeakKeyDictionary()
+        self._callers: dict[AccessKey, Caller] = {}
+        """Of the keys as they are now, and some as they were."""
 
     def _digest(self, token: bytes) -> bytes:
         return blake2b(token, key=self._salt).digest()
@@ -130,6 +130,8 @@ class Authenticator:
             return found
         caller = self._callers.get(found)
         if caller is None:
+            if len(self._callers) > 2 * len(self._keys.keys):
+                self._callers.clear()
             caller = self._callers[found] = Caller(found.name, frozenset(found.endpoints), found.limits)
         return caller
 
@@ -138,10 +140,15 @@ _ENDED = {"expired": "expired", "rotated": "been replaced by a newer one"}
 
 
 def _offered(exchange: Exchange) -> list[bytes]:
-    scheme, _, credential = exchange.headers.get(b"authorization", b"").partition(b" ")
-    offered = [credential.strip()] if scheme.lower() == b"bearer" else []
-    offered += [exchange.headers[name].strip() for name in _KEY_HEADERS if name in exchange.headers]
-    return [token for token in offered if token]
+    headers, offered = exchange.headers, list[bytes]()
+    if b"authorization" in headers:
+        scheme, _, credential = headers[b"authorization"].partition(b" ")
+        if scheme.lower() == b"bearer":
+            offered.append(credential)
+    for name in _KEY_HEADERS:
+        if name in headers:
+            offered.append(headers[name])
+    return [token for each in offered if (token := each.strip())]
 
 
 class CorsPolicy:

@@ -43,12 +43,11 @@ async def responses(exchange: Exchange, policy: Policy) -> None:
     await _chat(exchange, policy, native_request(exchange, await exchange.read_body(policy.config.max_body)))
 
 
-async def _chat(exchange: Exchange, policy: Policy, request: Request) -> None:
+def _chat(exchange: Exchange, policy: Policy, request: Request) -> Awaitable[None]:
     """A chat completion, in whichever dialect it was asked for."""
     if request.delivery is not Delivery.STREAMING:
-        await _complete(exchange, policy, request)
-        return
-    await _stream(exchange, policy, request, exchange.dialect.writer(request.native or request.body))
+        return _complete(exchange, policy, request)
+    return _stream(exchange, policy, request, exchange.dialect.writer(request.native or request.body))
 
 
 async def _stream(exchange: Exchange, policy: Policy, request: Request, writer: StreamWriter) -> None:

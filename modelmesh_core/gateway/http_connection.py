@@ -156,19 +156,17 @@ class HttpConnection(asyncio.Protocol):
         if request is None or self._is_declining:
             return
         request.url += url
-        self._count(request, len(url))
+        request.head_size += len(url)
+        if request.head_size > MAX_HEAD:
+            raise ValueError("its target is too long")
 
     def on_header(self, name: bytes, value: bytes) -> None:
         request = self._reading
         if request is not None and not request.is_head_known:  # else a trailer
             request.headers[name.lower()] = value
-            self._count(request, len(name) + len(value))
-
-    @staticmethod
-    def _count(request: IncomingRequest, size: int) -> None:
-        request.head_size += size
-        if request.head_size > MAX_HEAD:
-            raise ValueError("its head is too large")
+            request.head_size += len(name) + len(value)
+            if request.head_size > MAX_HEAD:
+                raise ValueError("its head is too large")
 
     def on_headers_complete(self) -> None:
         request, parser = self._reading, self._parser

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from functools import cached_property
 from hashlib import blake2b
@@ -17,7 +17,7 @@ from cattrs import Converter
 from ..limits import BudgetSettings, KeyLimits, QuotaSettings
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_TOKEN = re.compile(rb"mm-([0-9a-f]{16})-[A-Za-z0-9_-]{43}")
+_ID = slice(len("mm-"), len("mm-") + 16)
 _SALT_BYTES = 16
 
 
@@ -27,15 +27,22 @@ class Token:
 
     id: str
     """In the token itself, so that it is found without trying every hash. 16 hexadecimal digits; no secret."""
-    salt: str
-    digest: str
+    salt: str = attrs.field(validator=attrs.validators.matches_re("(?:[0-9a-f]{2}){1,16}"))
+    digest: str = attrs.field(validator=attrs.validators.matches_re("[0-9a-f]{64}"))
     """BLAKE2b of the token with the salt, and with ``proxy.auth.hash_key`` where there is one. Hexadecimal."""
     valid_until: float | None = None
     """UTC epoch seconds. Set when a new token has taken its place."""
 
-    def is_of(self, token: bytes, hash_key: bytes) -> bool:
-        """Whether ``token`` is the one. Takes the same time whatever it is."""
-        return hmac.compare_digest(_digest(token, bytes.fromhex(self.salt), hash_key), bytes.fromhex(self.digest))
+    def recognizer(self, hash_key: bytes) -> Callable[[bytes], bool]:
+        """What tells whether a token is this one. It takes the same time whatever it is given."""
+        begun, own = _hasher(bytes.fromhex(self.salt), hash_key), bytes.fromhex(self.digest)
+
+        def is_it(token: bytes) -> bool:
+            hasher = begun.copy()
+            hasher.update(token)
+            return hmac.compare_digest(hasher.digest(), own)
+
+        return is_it
 
 
 @attrs.frozen(slots=False, eq=False)
@@ -107,14 +114,19 @@ def make_token(hash_key: bytes) -> tuple[str, Token]:
     return token, Token(token_id, salt.hex(), _digest(token.encode(), salt, hash_key).hex())
 
 
-def token_id(token: bytes) -> str | None:
-    """The id inside ``token``; None if it has not the form of one."""
-    found = _TOKEN.fullmatch(token)
-    return found[1].decode() if found is not None else None
+def token_id(token: bytes) -> bytes:
+    """The id inside ``token``, or whatever stands there in what is none."""
+    return token[_ID]
 
 
 def _digest(token: bytes, salt: bytes, hash_key: bytes) -> bytes:
-    return blake2b(token, digest_size=32, key=hash_key, salt=salt).digest()
+    hasher = _hasher(salt, hash_key)
+    hasher.update(token)
+    return hasher.digest()
+
+
+def _hasher(salt: bytes, hash_key: bytes) -> blake2b:
+    return blake2b(digest_size=32, key=hash_key, salt=salt)
 
 
 def hash_key_of(secret: bytes) -> bytes:

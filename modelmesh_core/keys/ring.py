@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import attrs
 
 from ..errors import ModelMeshError
 from ..values import Clock
-from .access_key import AccessKey, Token, token_id
+from .access_key import AccessKey, token_id
 from .store import KeyStore
 
 _COARSE = 3.0
@@ -32,20 +32,21 @@ class KeyRing:
     def __init__(self, store: KeyStore, clock: Clock) -> None:
         self._store = store
         self._clock = clock
-        self._tokens: Mapping[str, tuple[Token, AccessKey]] = {}
+        self._tokens: Mapping[bytes, tuple[Callable[[bytes], bool], float | None, AccessKey]] = {}
+        """Id of a token → what recognizes it, until when it is valid, whose it is."""
         self._changed_at: float | None = None
 
     def find(self, token: bytes) -> AccessKey | Refused | None:
         """Whose ``token`` it is; None if nobody's."""
-        name = token_id(token)
-        known = self._tokens.get(name) if name is not None else None
-        if known is None or not known[0].is_of(token, self._store.hash_key):
+        known = self._tokens.get(token_id(token))
+        if known is None:
             return None
-        recognized, key = known
-        now = self._clock.now()
-        if key.expires_at is not None and now >= key.expires_at:
+        is_it, valid_until, key = known
+        if not is_it(token):
+            return None
+        if key.expires_at is not None and self._clock.now() >= key.expires_at:
             return Refused("expired", key.name)
-        if recognized.valid_until is not None and now >= recognized.valid_until:
+        if valid_until is not None and self._clock.now() >= valid_until:
             return Refused("rotated", key.name)
         return key
 
@@ -53,13 +54,19 @@ class KeyRing:
         """Read the keys. Raises StorageError."""
         changed_at = await self._store.changed_at()
         keys = await self._store.list()
-        self._tokens = {token.id: (token, key) for key in keys for token in key.tokens if key.revoked_at is None}
+        hash_key = self._store.hash_key
+        self._tokens = {
+            token.id.encode(): (token.recognizer(hash_key), token.valid_until, key)
+            for key in keys
+            for token in key.tokens
+            if key.revoked_at is None
+        }
         self._changed_at = changed_at
 
     @property
     def keys(self) -> Collection[AccessKey]:
         """Those that have not been revoked."""
-        return {key.name: key for _, key in self._tokens.values()}.values()
+        return {key.name: key for _, _, key in self._tokens.values()}.values()
 
     async def refresh(self) -> bool:
         """Read them again if any changed; whether any may have.

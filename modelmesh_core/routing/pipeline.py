@@ -156,28 +156,28 @@ class RoutingPipeline:
         limits = context.request.key_limits
         if limits is not None and limits.models:
             candidates = _allowed(context, candidates)
-        call = pool.relay.call
+        call, drops = pool.relay.call, context.drops
+        started = perf_counter() if timings is not None else 0.0
         for stage in self._stages:
             if not candidates:
                 return None
-            context.stage = stage.name
-            started = perf_counter() if timings is not None else 0.0
-            before, drops = candidates, len(context.drops)
+            name = context.stage = stage.name
+            before, explained = candidates, len(drops)
             if stage.run is not None:
                 candidates = stage.run(context, candidates)
             else:
-                candidates = getattr(call, stage.name)(context=context, candidates=candidates)
+                candidates = getattr(call, name)(context=context, candidates=candidates)
             if timings is not None:
-                timings[stage.name] = timings.get(stage.name, 0.0) + perf_counter() - started
-            if len(before) - len(candidates) != len(context.drops) - drops:
+                started = _timed(timings, name, started)
+            left_out = len(before) - len(candidates)
+            if left_out and left_out != len(drops) - explained:
                 self._explain_silent_drops(context, stage, before, candidates)
         if not candidates:
             return None
         context.stage = LAST
-        started = perf_counter() if timings is not None else 0.0
         chosen: Candidate | None = call.select_model(context=context, candidates=candidates)
         if timings is not None:
-            timings[LAST] = timings.get(LAST, 0.0) + perf_counter() - started
+            _timed(timings, LAST, started)
         if chosen is None:
             for candidate in candidates:
                 context.drop(candidate, "the strategy found nothing to choose, and its fallback is error")
@@ -189,7 +189,7 @@ class RoutingPipeline:
             pool.id,
             chosen.model,
             tuple([candidate.model.id for candidate in candidates]),
-            tuple(context.drops),
+            tuple(drops),
             context.estimate_cost,
             context.delay,
             context.queue,
@@ -234,6 +234,13 @@ class RoutingPipeline:
         elif used_up.issuperset(dropped) and dropped:
             error.status_code, error.error_type = 429, "insufficient_quota"
         return error
+
+
+def _timed(timings: dict[str, float], stage: str, started: float) -> float:
+    """Note what ``stage`` took since ``started``; now."""
+    now = perf_counter()
+    timings[stage] = timings.get(stage, 0.0) + now - started
+    return now
 
 
 def _permitted(context: RoutingContext, pools: Sequence[str]) -> Sequence[str]:

@@ -134,22 +134,6 @@ class HttptoolsConnection(asyncio.Protocol):
         if self.broken is not None or self.complete:
             return
         self._patience.set(deadline)
-        await self._wait()
-
-    async def rest(self) -> None:
-        """Where the loop is busy, let more of the body come for a moment: see ``Turns``."""
-        seconds = self._turns.rest
-        if not seconds or self.complete or self.broken is not None:
-            return
-        self._rests = True
-        timer = self._loop.call_later(seconds, self._wake)
-        try:
-            await self._wait()
-        finally:
-            timer.cancel()
-            self._rests = False
-
-    async def _wait(self) -> None:
         waiter = self._waiter = self._loop.create_future()
         try:
             await waiter
@@ -160,6 +144,19 @@ class HttptoolsConnection(asyncio.Protocol):
         finally:
             self._waiter = None
             self._patience.lift()
+
+    async def rest(self) -> None:
+        """Where the loop is busy, let more of the body come for a moment: see ``Turns``."""
+        seconds = self._turns.rest
+        if not seconds or self.complete or self.broken is not None:
+            return
+        self._rests = True
+        timer = self._loop.call_later(seconds, self._wake)
+        try:
+            await self.wait(None)
+        finally:
+            timer.cancel()
+            self._rests = False
 
     def take(self) -> bytes:
         """What came of the body and was not taken yet."""
