@@ -49,24 +49,16 @@ class _Series:
         self.latencies: deque[float] = deque(maxlen=_SAMPLES)
         self.first_tokens: deque[float] = deque(maxlen=_SAMPLES)
 
-    def ended(self, status: str, seconds: float | None) -> None:
+    def ended(self, status: str, started: float, ended: float | None) -> None:
         self.requests += 1
         if status == "success":
             self.success += 1
-            if seconds is not None:
-                self.latencies.append(seconds)
+            if ended is not None:
+                self.latencies.append(ended - started)
         elif status == "failed":
             self.failed += 1
         else:
             self.cancelled += 1
-
-    def used(self, tokens_in: int, tokens_out: int, cost: Decimal | None, first_token: float | None) -> None:
-        self.tokens_in += tokens_in
-        self.tokens_out += tokens_out
-        if cost is not None:
-            self.spent += cost
-        if first_token is not None:
-            self.first_tokens.append(first_token)
 
     def summary(self) -> dict[str, Any]:
         ranked = sorted(self.latencies)
@@ -173,25 +165,27 @@ class StatisticsCollector:
                 self._count_one(self._pending.popleft())
 
     def _count_one(self, record: DecisionRecord) -> None:
-        seconds = record.ended - record.started if record.ended is not None else None
         whole: list[_Series] = []
         if record.pool is not None:
             whole.append(self._of("pool", record.pool))
         if record.key is not None:
             whole.append(self._of("key", record.key))
         for series in whole:
-            series.ended(record.status, seconds)
+            series.ended(record.status, record.started, record.ended)
             series.rotations += record.rotations
         for attempt in record.attempts:
-            usage, first = attempt.usage, attempt.first_byte
-            tokens = (usage.total_input, usage.total_output) if usage is not None else (0, 0)
-            first_token = first - attempt.started if first is not None else None
-            took = attempt.ended - attempt.started if attempt.ended is not None else None
+            usage, cost, first = attempt.usage, attempt.cost, attempt.first_byte
+            tokens_in, tokens_out = (usage.total_input, usage.total_output) if usage is not None else (0, 0)
             own = (self._of("model", attempt.model), self._of("provider", attempt.provider))
             for series in own:
-                series.ended(attempt.status, took)
+                series.ended(attempt.status, attempt.started, attempt.ended)
             for series in (*own, *whole):
-                series.used(*tokens, attempt.cost, first_token)
+                series.tokens_in += tokens_in
+                series.tokens_out += tokens_out
+                if cost is not None:
+                    series.spent += cost
+                if first is not None:
+                    series.first_tokens.append(first - attempt.started)
 
     def _of(self, scope: str, name: str) -> _Series:
         known: dict[str, _Series] = self._series[scope]

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
-from operator import attrgetter
+from decimal import Decimal
 from typing import Any
 
-from modelmesh_core import AttemptRecord, DecisionRecord, Entry
+from modelmesh_core import AttemptRecord, DecisionRecord, Entry, Usage
 
 TOKENS = ("input", "output", "cached_input", "cache_write", "reasoning", "audio")
-_TOKENS_OF = attrgetter(*TOKENS)
 FIRST_TOKEN = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 30.0, 60.0)
 ROUTING = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1)
 OTHER = "other"
@@ -31,8 +30,7 @@ class Histogram:
         self._sum = 0.0
 
     def add(self, value: float) -> None:
-        # A clock that was set back is no negative duration.
-        value = max(value, 0.0)
+        value = value if value > 0.0 else 0.0  # a clock that was set back is no negative duration
         self._counts[bisect_left(self._bounds, value)] += 1
         self._sum += value
 
@@ -52,6 +50,18 @@ class _Caller:
         self.tokens = [0] * len(TOKENS)
         self.cost = 0.0
 
+    def used(self, usage: Usage | None, cost: Decimal | None) -> None:
+        if usage is not None:
+            tokens = self.tokens
+            tokens[0] += usage.input
+            tokens[1] += usage.output
+            tokens[2] += usage.cached_input
+            tokens[3] += usage.cache_write
+            tokens[4] += usage.reasoning
+            tokens[5] += usage.audio
+        if cost is not None:
+            self.cost += float(cost)
+
 
 class _Model:
     """What is counted for one model in one pool."""
@@ -69,6 +79,17 @@ class _Model:
         self.recoveries: dict[str, int] = {}
 
 
+class _Place:
+    """What is counted for one key at one model in one pool, found at once."""
+
+    __slots__ = ("caller", "model", "routing")
+
+    def __init__(self, caller: _Caller, model: _Model, routing: Histogram) -> None:
+        self.caller = caller
+        self.model = model
+        self.routing = routing
+
+
 class Counts:
     """Everything that is counted since the start."""
 
@@ -78,6 +99,7 @@ class Counts:
         self._callers: dict[Labels, _Caller] = {}
         self._models: dict[Labels, _Model] = {}
         self._routing: dict[str, Histogram] = {}
+        self._places: dict[Labels, _Place] = {}
         self._alerts: dict[Labels, int] = {}
         self._reloads = 0
         self.overflow = 0
@@ -87,45 +109,44 @@ class Counts:
 
     def request(self, record: DecisionRecord) -> None:
         """A request ended."""
-        key, pool, status = record.key or "", record.pool or "", record.status
-        place = (pool, record.model or "", record.provider or "")
-        ended = self._caller((*place, key)).ended
-        outcome = (record.operation, status)
+        attempts, key, pool, status = record.attempts, record.key or "", record.pool or "", record.status
+        last = record.answered_by or (attempts[-1] if attempts else None)
+        place = self._place(pool, last.model, last.provider, key) if last else self._place(pool, "", "", key)
+        ended, outcome = place.caller.ended, (record.operation, status)
         ended[outcome] = ended.get(outcome, 0) + 1
         if record.ended is not None:
-            whole = self._model(place).ended
+            whole = place.model.ended
             if status not in whole:
                 whole[status] = Histogram(self._durations)
             whole[status].add(record.ended - record.started)
-        routing = self._routing.get(pool)
-        if routing is None:
-            routing = self._routing[pool] = Histogram(ROUTING)
-        routing.add(record.routing_seconds)
-        self._attempts(record.attempts, key)
-
-    def _attempts(self, attempts: Sequence[AttemptRecord], key: str) -> None:
+        place.routing.add(record.routing_seconds)
         before: AttemptRecord | None = None
         for attempt in attempts:
-            place = (attempt.pool, attempt.model, attempt.provider)
-            model = self._model(place)
-            self._attempt(attempt, model)
-            usage, cost = attempt.usage, attempt.cost
-            if usage is not None or cost is not None:
-                caller = self._caller((*place, key))
-                if usage is not None:
-                    for number, count in enumerate(_TOKENS_OF(usage)):
-                        if count:
-                            caller.tokens[number] += count
-                if cost is not None:
-                    caller.cost += float(cost)
+            at = place
+            if attempt is not last or attempt.pool != pool:
+                at = self._place(attempt.pool, attempt.model, attempt.provider, key)
+            self._attempt(attempt, at.model)
+            at.caller.used(attempt.usage, attempt.cost)
             if attempt.is_hedge:
-                model.hedges += 1
+                at.model.hedges += 1
                 continue
             if before is not None and before.model != attempt.model:
-                left = self._model((before.pool, before.model, before.provider)).rotations
+                left = self._place(before.pool, before.model, before.provider, key).model.rotations
                 reason = _outcome(before)
                 left[reason] = left.get(reason, 0) + 1
             before = attempt
+
+    def _place(self, pool: str, model: str, provider: str, key: str) -> _Place:
+        names = (pool, model, provider, key)
+        place = self._places.get(names)
+        if place is None:
+            routing = self._routing.get(pool)
+            if routing is None:
+                routing = self._routing[pool] = Histogram(ROUTING)
+            place = _Place(self._caller(names), self._model(names[:3]), routing)
+            if len(self._places) < self._max_series:
+                self._places[names] = place
+        return place
 
     def _attempt(self, attempt: AttemptRecord, model: _Model) -> None:
         outcome = _outcome(attempt)
