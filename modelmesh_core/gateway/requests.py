@@ -29,16 +29,14 @@ def chat_request(exchange: Exchange, raw: bytes) -> Request:
     for place, message in enumerate(messages):
         if not isinstance(message, dict):
             raise mistake(f"messages[{place}]", "an object", message)
-    is_streaming = optional(body, "stream", bool, "true or false") is True
-    options: Body = optional(body, "stream_options", dict, "an object") or {}
+    delivery, includes_usage = Delivery.SYNCHRONOUS, False
+    if "stream" in body and optional(body, "stream", bool, "true or false"):
+        delivery = Delivery.STREAMING
+    if "stream_options" in body:
+        options: Body = optional(body, "stream_options", dict, "an object") or {}
+        includes_usage = options.get("include_usage") is True
     return Request(
-        Operation.CHAT,
-        model,
-        body,
-        Delivery.STREAMING if is_streaming else Delivery.SYNCHRONOUS,
-        include_usage=options.get("include_usage") is True,
-        raw=raw,
-        **from_headers(exchange),
+        Operation.CHAT, model, body, delivery, include_usage=includes_usage, raw=raw, **from_headers(exchange)
     )
 
 
@@ -106,11 +104,12 @@ def _is_list(value: Any) -> bool:
 
 
 def _required(body: Body, name: str, is_right: Callable[[Any], bool], expected: str) -> Any:
-    if body.get(name) is None:
+    value = body.get(name)
+    if value is None:
         raise Refusal(400, f"{name} is missing", param=name, code="missing_required_parameter")
-    if not is_right(body[name]):
-        raise mistake(name, expected, body[name])
-    return body[name]
+    if not is_right(value):
+        raise mistake(name, expected, value)
+    return value
 
 
 def optional(body: Body, name: str, kind: type, expected: str) -> Any:

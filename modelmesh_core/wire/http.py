@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from email.utils import parsedate_to_datetime
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar, overload
 
 import attrs
 import orjson
@@ -14,6 +14,7 @@ from ..errors import Failure, FailureKind, provider_error
 from ..values import quick_frozen
 from .stored import Content
 
+T = TypeVar("T")
 SLACK = 0.1
 """Seconds by which a limit may be passed. So the same limits serve all exchanges that have just begun."""
 
@@ -62,6 +63,20 @@ class Headers(Mapping[str, str]):
 
     def __getitem__(self, name: str) -> str:
         return self._values[name.lower()]
+
+    # A Mapping asks ``__getitem__`` for these, and catches its KeyError: too slow for what most responses lack.
+
+    @overload
+    def get(self, key: str, default: None = None, /) -> str | None: ...
+    @overload
+    def get(self, key: str, default: str, /) -> str: ...
+    @overload
+    def get(self, key: str, default: T, /) -> str | T: ...
+    def get(self, key: str, default: Any = None, /) -> Any:
+        return self._values.get(key.lower(), default)
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and name.lower() in self._values
 
     def __iter__(self) -> Any:
         return iter(self._values)
