@@ -20,8 +20,9 @@ HIGH_WATER = 256 * 1024
 FRAMING = (b"content-length", b"transfer-encoding")
 """Headers that say how long a body is."""
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-_CLOSE = b"connection: close\r\n"
-_STATUS = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode("ascii") for status in http.HTTPStatus}
+_STATUS = {status.value: f"HTTP/1.1 {status.value} {status.phrase}".encode("ascii") for status in http.HTTPStatus}
+_header = b": ".join
+_END = (b"", b"")
 
 
 class IncomingRequest:
@@ -183,13 +184,13 @@ class IncomingRequest:
         if close:
             self.keep = False
         # Vendors have numbers of their own, such as 529.
-        lines = [_STATUS.get(status) or b"HTTP/1.1 %d \r\n" % status, _date_line(int(time()))]
-        lines += [b"%b: %b\r\n" % header for header in headers]
+        lines = [_STATUS.get(status) or b"HTTP/1.1 %d " % status, _date_line(int(time())), *map(_header, headers)]
         if not self.keep:
-            lines.append(_CLOSE)
-        lines.append(b"\r\n")
-        head = b"".join(lines)
-        if head.count(b"\n") != len(lines) or head.count(b"\r") != len(lines):
+            lines.append(b"connection: close")
+        breaks = len(lines) + 1
+        lines += _END
+        head = b"\r\n".join(lines)
+        if head.count(b"\n") != breaks or head.count(b"\r") != breaks:
             raise ValueError("a header of the answer holds a line break")
         return head
 
@@ -200,4 +201,4 @@ class IncomingRequest:
 
 @lru_cache(maxsize=4)
 def _date_line(second: int) -> bytes:
-    return b"date: " + formatdate(second, usegmt=True).encode("ascii") + b"\r\n"
+    return b"date: " + formatdate(second, usegmt=True).encode("ascii")

@@ -134,7 +134,10 @@ class DecisionRecord:
 
     def brief(self) -> dict[str, Any]:
         """JSON-able: who, what, when, outcome, cost. Made for every request, and so by itself."""
-        cost, last = self.cost, self._last
+        attempts, last = self.attempts, self.answered_by
+        if last is None and attempts:
+            last = attempts[-1]
+        cost = attempts[0].cost if len(attempts) == 1 else self.cost
         return {
             "type": "request",
             "at": self.started,
@@ -143,7 +146,7 @@ class DecisionRecord:
             "operation": self.operation,
             "delivery": self.delivery,
             "key": self.key,
-            "metadata": dict(self.metadata),
+            "metadata": dict(self.metadata) if self.metadata else {},
             "pool": self.pool,
             "model": last.model if last is not None else None,
             "provider": last.provider if last is not None else None,

@@ -101,7 +101,7 @@ class HttptoolsTransport:
             raise connection_error(peer(request.url, None), MALFORMED_REQUEST) from None
         pool = self._pools.current()
         connection = pool.take(address.origin)
-        loop = asyncio.get_running_loop()
+        loop = pool.loop
         if connection is None:
             # The trust is made before any limit begins: its tens of milliseconds are no fault of the server's.
             trust = self._authorities() if address.origin[0] else None

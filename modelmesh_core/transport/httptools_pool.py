@@ -30,7 +30,7 @@ class HttptoolsPool:
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, max_connections: int | None, keep: float) -> None:
-        self._loop = loop
+        self.loop = loop
         self._max = max_connections
         self._keep = keep
         """Seconds that a connection stays unused before it is closed."""
@@ -59,7 +59,7 @@ class HttptoolsPool:
             connection = self._kept(origin)
             if connection is None:
                 self._make_room()
-                connection = await _connected(self._loop, origin, trust, self._turns, self._outbox)
+                connection = await _connected(self.loop, origin, trust, self._turns, self._outbox)
                 self._busy.add(connection)
             if self.closed:
                 connection.abort("the transport was closed")
@@ -72,13 +72,13 @@ class HttptoolsPool:
         """After an exchange, whatever became of it: it is kept if it can be used again."""
         self._busy.discard(connection)
         if connection.reset() and not self.closed:
-            connection.idle_since = self._loop.time()
+            connection.idle_since = self.loop.time()
             idle = self._idle.get(connection.origin)
             if idle is None:
                 idle = self._idle[connection.origin] = deque()
             idle.append(connection)
             if self._sweeping is None:
-                self._sweeping = self._loop.call_later(self._keep, self._sweep)
+                self._sweeping = self.loop.call_later(self._keep, self._sweep)
         else:
             connection.abort("the connection is not used again")
         self._leave()
@@ -97,7 +97,7 @@ class HttptoolsPool:
         idle = self._idle.get(origin)
         while idle:
             connection = idle.pop()
-            if self._loop.time() - connection.idle_since < self._keep and connection.is_quiet():
+            if self.loop.time() - connection.idle_since < self._keep and connection.is_quiet():
                 self._busy.add(connection)
                 return connection
             connection.abort("the connection is not used again")
@@ -107,7 +107,7 @@ class HttptoolsPool:
         if self._max is None or self._places < self._max:
             self._places += 1
             return
-        waiter = self._loop.create_future()
+        waiter = self.loop.create_future()
         self._waiting.append(waiter)
         try:
             await waiter
@@ -137,7 +137,7 @@ class HttptoolsPool:
     def _sweep(self) -> None:
         """Close what has not been used for long, and forget what is closed."""
         self._sweeping = None
-        now = self._loop.time()
+        now = self.loop.time()
         for origin, idle in list(self._idle.items()):
             while idle and (idle[0].closed or idle[0].idle_since + self._keep <= now + 0.001):
                 idle.popleft().abort("the connection is not used again")
@@ -145,7 +145,7 @@ class HttptoolsPool:
                 del self._idle[origin]
         oldest = min((idle[0].idle_since for idle in self._idle.values()), default=None)
         if oldest is not None:
-            self._sweeping = self._loop.call_at(oldest + self._keep, self._sweep)
+            self._sweeping = self.loop.call_at(oldest + self._keep, self._sweep)
 
 
 async def _connected(
