@@ -212,7 +212,8 @@ class Router:
         run: Run[Reply] = Run(self, self._identified(request))
         reply = await run.until_answered(_ask)
         run.succeeded(reply.usage, reply.headroom, reply.body)
-        await run.kept()
+        if run.attempt.reservation.kept:
+            await run.kept()
         return Completion(reply, run.record)
 
     async def stream(self, request: Request) -> StreamingReply:

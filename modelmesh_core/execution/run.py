@@ -187,6 +187,8 @@ class Run(Generic[T]):
             with self._router.states.lock:
                 self._choice.wake(self._clock.now())
                 attempt = self._choice.reserve(decision)
+        if attempt is None or not attempt.reservation.kept:
+            return attempt
         return await self._confirmed(attempt)
 
     def _begin(self, attempt: Attempt) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping
 from random import Random
 from time import perf_counter
 from typing import Any
@@ -187,16 +187,19 @@ class Exchange:
 
     # --- answering ---------------------------------------------------------------------------------------------------
 
-    async def answer(
+    def answer(
         self, status: int, body: bytes, headers: Iterable[tuple[bytes, bytes]] = (), media_type: bytes = JSON
-    ) -> None:
+    ) -> Awaitable[None]:
         """A whole answer."""
-        channel = self._channel
         length = (b"content-length", b"%d" % len(body))
         head = self._head([(b"content-type", media_type), length, *headers])
-        if not channel.body_left:
-            await channel.answer(status, head, body, close=self.is_last)
-            return
+        if self._channel.body_left:
+            return self._answer_early(status, head, body)
+        return self._channel.answer(status, head, body, close=self.is_last)
+
+    async def _answer_early(self, status: int, head: HeaderList, body: bytes) -> None:
+        """Before all of the request has come."""
+        channel = self._channel
         await channel.start(status, head, close=True)
         await channel.send(body)
         await self._skip_body()
