@@ -102,7 +102,8 @@ class HttpConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._deaf or self._parser is None:
             return
-        size = len(data)
+        size, before = len(data), self._reading
+        came = before.size if before is not None else 0
         try:
             while data and not self._deaf:
                 try:
@@ -117,8 +118,11 @@ class HttpConnection(asyncio.Protocol):
             elif not self._deaf:  # else it follows what was the last request anyhow
                 self._refuse(Refusal(400, "this is not a valid HTTP request", code="invalid_http"))
             return
-        if self._served is not None and (self._reading is None or self._reading.is_head_known):
+        request = self._reading
+        if self._served is not None and (request is None or request.is_head_known):
             self._head_size = 0
+            if request is not None:
+                self._count_bodiless(request, size if request is before and request.size == came else 0)
             return
         if not self._head_size:
             # Where a head begins in this piece is not known; but the parser has taken its whole headers, and counted.
@@ -128,6 +132,12 @@ class HttpConnection(asyncio.Protocol):
             return
         self._head_size += size
         if self._head_size > MAX_HEAD:
+            self._refuse(_HEAD_TOO_LARGE)
+
+    def _count_bodiless(self, request: IncomingRequest, size: int) -> None:
+        """``size`` bytes came without any of the body: trailers, which nobody reads, or what stands before a chunk."""
+        request.bodiless = request.bodiless + size if size else 0
+        if request.bodiless > MAX_HEAD:
             self._refuse(_HEAD_TOO_LARGE)
 
     def pause_writing(self) -> None:

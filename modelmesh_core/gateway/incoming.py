@@ -29,8 +29,8 @@ class IncomingRequest:
     """One request on a connection: see ``Channel``."""
 
     __slots__ = (
-        "_connection", "_is_chunked", "_lost", "_pieces", "_size", "_waiter", "complete", "done", "expects",
-        "head_size", "headers", "is_head_known", "is_lost", "keep", "method", "path", "query", "started", "url",
+        "_connection", "_is_chunked", "_lost", "_pieces", "_waiter", "bodiless", "complete", "done", "expects",
+        "head_size", "headers", "is_head_known", "is_lost", "keep", "method", "path", "query", "size", "started", "url",
     )  # fmt: skip
 
     def __init__(self, connection: HttpConnection) -> None:
@@ -39,13 +39,16 @@ class IncomingRequest:
         self.path = ""
         self.query = b""
         self._pieces: list[bytes] = []
-        self._size = 0
+        self.size = 0
+        """Bytes of the body that wait unread."""
         self._waiter: asyncio.Future[None] | None = None
         self._lost: Callable[[], object] | None = None
         self._is_chunked = False
         self.is_head_known = False
         self.head_size = 0
         """Bytes of its target and headers so far."""
+        self.bodiless = 0
+        """Bytes that came since the last of the body, or since the head."""
         self.url = b""
         self.headers: dict[bytes, bytes] = {}
         self.expects = False
@@ -87,7 +90,7 @@ class IncomingRequest:
             await self._more()
         data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         pieces.clear()
-        self._size = 0
+        self.size = 0
         return data
 
     async def _more(self) -> None:
@@ -108,9 +111,9 @@ class IncomingRequest:
     def feed(self, data: bytes) -> bool:
         """Take what came of the body. Whether more than is good for the memory waits."""
         self._pieces.append(data)
-        self._size += len(data)
+        self.size += len(data)
         self._wake()
-        return self._size > HIGH_WATER
+        return self.size > HIGH_WATER
 
     def ended(self) -> None:
         """All of the request has come."""

@@ -156,24 +156,23 @@ class RoutingPipeline:
         limits = context.request.key_limits
         if limits is not None and limits.models:
             candidates = _allowed(context, candidates)
-        call, drops = pool.relay.call, context.drops
-        started = perf_counter() if timings is not None else 0.0
-        for stage in self._stages:
-            if not candidates:
-                return None
-            name = context.stage = stage.name
-            before, explained = candidates, len(drops)
-            if stage.run is not None:
-                candidates = stage.run(context, candidates)
-            else:
-                candidates = getattr(call, name)(context=context, candidates=candidates)
-            if timings is not None:
-                started = _timed(timings, name, started)
-            left_out = len(before) - len(candidates)
-            if left_out and left_out != len(drops) - explained:
-                self._explain_silent_drops(context, stage, before, candidates)
         if not candidates:
             return None
+        call = pool.relay.call
+        started = perf_counter() if timings is not None else 0.0
+        for stage in self._stages:
+            name = context.stage = stage.name
+            run = stage.run
+            kept = (
+                getattr(call, name)(context=context, candidates=candidates) if run is None else run(context, candidates)
+            )
+            if timings is not None:
+                started = _timed(timings, name, started)
+            if len(kept) != len(candidates):
+                self._explain_silent_drops(context, stage, candidates, kept)
+                if not kept:
+                    return None
+            candidates = kept
         context.stage = LAST
         chosen: Candidate | None = call.select_model(context=context, candidates=candidates)
         if timings is not None:
@@ -189,7 +188,7 @@ class RoutingPipeline:
             pool.id,
             chosen.model,
             tuple([candidate.model.id for candidate in candidates]),
-            tuple(drops),
+            tuple(context.drops),
             context.estimate_cost,
             context.delay,
             context.queue,

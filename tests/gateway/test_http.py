@@ -1,5 +1,6 @@
 """HTTP/1.1 as the gateway speaks it, byte by byte."""
 
+import contextlib
 import json
 import socket
 import threading
@@ -101,6 +102,26 @@ def test_a_body_may_come_in_chunks_with_extensions_and_trailers(talk):
         chunked(BODY, trailers=b"authorization: Bearer other\r\nx: y\r\n") + post(BODY, "Connection: close")
     )
     assert (said(first), said(second)) == ("heard 1", "heard 2")
+
+
+def test_a_trailer_that_never_ends_is_not_kept(serve, raw, upstream):
+    caller = raw(serve().port)
+    caller.socket.sendall(chunked(BODY).removesuffix(b"\r\n") + b"x: ")
+    caller.socket.settimeout(10)
+    with contextlib.suppress(ConnectionError):  # the answer may come before all of it has left
+        for _ in range(50):
+            caller.socket.sendall(b"y" * 10_000)
+            time.sleep(0.002)
+    assert b"HTTP/1.1 431 " in caller.read_all()
+    assert not upstream.requests
+
+
+def test_many_small_chunks_in_pieces_of_their_own_are_a_body(talk):
+    head, _, _ = chunked(b"").partition(b"\r\n\r\n")
+    message = b" " * 150 + BODY
+    lines = [line for byte in message for line in (b"1" + b";" + b"e" * 400 + b"\r\n", bytes([byte]) + b"\r\n")]
+    (answer,) = talk(head.replace(b"host: x", b"host: x\r\nconnection: close") + b"\r\n\r\n", *lines, b"0\r\n\r\n")
+    assert said(answer) == "heard 1"
 
 
 def test_what_follows_the_last_request_is_not_heard(talk, upstream):
