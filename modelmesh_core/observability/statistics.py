@@ -161,8 +161,50 @@ class StatisticsCollector:
 
     def _count(self) -> None:
         with self._lock:
+            alike: dict[tuple[str, str | None, str, str], list[DecisionRecord]] = {}
             while self._pending:
-                self._count_one(self._pending.popleft())
+                record = self._pending.popleft()
+                attempts, pool = record.attempts, record.pool
+                if pool is None or record.status != "success" or len(attempts) != 1:
+                    self._count_one(record)
+                    continue
+                place = (pool, record.key, attempts[0].model, attempts[0].provider)
+                if place in alike:
+                    alike[place].append(record)
+                else:
+                    alike[place] = [record]
+            for (pool, key, model, provider), records in alike.items():
+                whole = [self._of("pool", pool)] if key is None else [self._of("pool", pool), self._of("key", key)]
+                self._count_alike([self._of("model", model), self._of("provider", provider)], whole, records)
+
+    def _count_alike(self, own: list[_Series], whole: list[_Series], records: Sequence[DecisionRecord]) -> None:
+        """Requests that one attempt answered, as most are: added up before they are added to each series."""
+        tokens_in = tokens_out = 0
+        spent = Decimal(0)
+        first_tokens: list[float] = []
+        for record in records:
+            attempt = record.attempts[0]
+            usage, cost, first = attempt.usage, attempt.cost, attempt.first_byte
+            if usage is not None:
+                tokens_in += usage.total_input
+                tokens_out += usage.total_output
+            if cost is not None:
+                spent += cost
+            if first is not None:
+                first_tokens.append(first - attempt.started)
+        took = [record.ended - record.started for record in records if record.ended is not None]
+        for series in whole:
+            series.latencies += took
+        took = [one.ended - one.started for record in records if (one := record.attempts[0]).ended is not None]
+        for series in own:
+            series.latencies += took
+        for series in (*own, *whole):
+            series.requests += len(records)
+            series.success += len(records)
+            series.tokens_in += tokens_in
+            series.tokens_out += tokens_out
+            series.spent += spent
+            series.first_tokens += first_tokens
 
     def _count_one(self, record: DecisionRecord) -> None:
         whole: list[_Series] = []
