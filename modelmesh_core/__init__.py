@@ -99,7 +99,9 @@ FACE = {
         "MetricsSink",
         "ObservabilityConnector",
         "ObservabilitySink",
+        "RequestCounter",
         "Snapshot",
+        "json_line",
     ),
     ".interfaces.provider": (
         "CatalogueModel",

@@ -109,7 +109,9 @@ from .interfaces.observability import (
     MetricsSink as MetricsSink,
     ObservabilityConnector as ObservabilityConnector,
     ObservabilitySink as ObservabilitySink,
+    RequestCounter as RequestCounter,
     Snapshot as Snapshot,
+    json_line as json_line,
 )
 from .interfaces.provider import (
     CatalogueModel as CatalogueModel,

@@ -485,7 +485,7 @@ class ModelMesh:
 
     def stats(self) -> dict[str, Any]:
         """Scope (model, provider, pool, key) → name → counts, latencies in seconds, cost in USD."""
-        return self._observability.statistics.everything()
+        return self._observability.totals()
 
     def pool_status(self) -> dict[str, list[ModelSnapshot]]:
         """Pool id → a snapshot of every member, in pool order."""

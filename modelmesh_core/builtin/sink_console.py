@@ -11,9 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal, TextIO
 
 import attrs
-from modelmesh_core import Entry, ObservabilityConnector, ObservabilitySink, hookimpl
-
-from ._entries import json_line
+from modelmesh_core import Entry, ObservabilityConnector, ObservabilitySink, hookimpl, json_line
 
 _PLAIN = re.compile(r"[^\s\"'={}\[\]]+")
 
@@ -34,7 +32,7 @@ class ConsoleSink(ObservabilitySink):
         self._stream = stream
 
     async def write(self, entries: Sequence[Entry]) -> None:
-        text = "".join(self._line(entry) + "\n" for entry in entries)
+        text = b"".join(self._line(entry) for entry in entries).decode()
         # Whoever reads the other end of a pipe may be slow.
         await asyncio.to_thread(self._print, text)
 
@@ -45,15 +43,18 @@ class ConsoleSink(ObservabilitySink):
         stream.flush()
 
 
-def text_line(entry: Entry) -> str:
-    """``2026-11-23T08:00:00.000Z event name=model_activated model=acme.large``: no line end or escape code survives."""
+def text_line(entry: Entry) -> bytes:
+    """``2026-11-23T08:00:00.000Z event name=model_activated model=acme.large`` and a line end, in UTF-8.
+
+    No line end or escape code survives in it.
+    """
     words = [_time(entry.get("at")), _word(entry.get("type", "entry"))]
     for name, value in entry.items():
         if name == "data" and isinstance(value, dict):
             words += [_pair(inner, found) for inner, found in value.items()]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
         elif name not in ("type", "at"):
             words.append(_pair(name, value))
-    return " ".join(words)
+    return (" ".join(words) + "\n").encode("utf-8", "backslashreplace")
 
 
 def _time(at: Any) -> str:

@@ -9,9 +9,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import attrs
-from modelmesh_core import Entry, ObservabilityConnector, ObservabilitySink, Size, StorageError, hookimpl
+from modelmesh_core import ObservabilityConnector, ObservabilitySink, Size, StorageError, hookimpl
 
-from ._entries import json_lines
 from ._files import chosen_path, file_lock, make_private_folder
 
 
@@ -37,10 +36,12 @@ class LocalFileSink(ObservabilitySink):
         self._options = options or LocalFileSinkOptions()
         self._path = chosen_path(self._options.path, "events.jsonl")
 
-    async def write(self, entries: Sequence[Entry]) -> None:
-        await asyncio.to_thread(self._append_all, json_lines(entries))
+    takes_lines = True
 
-    def _append_all(self, lines: list[bytes]) -> None:
+    async def write(self, entries: Sequence[bytes]) -> None:
+        await asyncio.to_thread(self._append_all, entries)
+
+    def _append_all(self, lines: Sequence[bytes]) -> None:
         try:
             make_private_folder(self._path.parent)
             with file_lock(self._path.with_name(self._path.name + ".lock")):

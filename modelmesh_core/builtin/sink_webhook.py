@@ -24,6 +24,7 @@ from modelmesh_core import (
     Secret,
     SystemClock,
     hookimpl,
+    json_line,
     retry_after_seconds,
 )
 from tenacity import (
@@ -36,7 +37,6 @@ from tenacity import (
 )
 
 from ._common import hidden
-from ._entries import json_line
 
 _PASSING = (408, 425, 429, 500, 502, 503, 504)
 
@@ -150,8 +150,7 @@ def signature(secret: Secret, timestamp: int, body: bytes) -> str:
 
 
 def _body(entries: Sequence[Entry]) -> bytes:
-    text = ",".join(json_line(entry) for entry in entries)
-    return f'{{"entries":[{text}]}}'.encode("utf-8", "backslashreplace")
+    return b'{"entries":[' + b",".join(json_line(entry).rstrip() for entry in entries) + b"]}"
 
 
 @hookimpl

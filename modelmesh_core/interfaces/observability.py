@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import attrs
+import orjson
+
+from .records import DecisionRecord
 
 EVENTS = (
     "model_activated",
@@ -39,6 +43,17 @@ Entry = Mapping[str, Any]
 
 A ``gauge`` says what is true at that moment: one ``scope`` each for a model's standby, a quota, a queue, the mesh.
 """
+
+
+def json_line(entry: Entry) -> bytes:
+    """``entry`` on one line, with its line end. What JSON has no form for becomes its ``str``: of a secret, ``***``."""
+    try:
+        return orjson.dumps(entry, default=str, option=orjson.OPT_APPEND_NEWLINE)
+    except TypeError:  # half a surrogate, a number past 64 bits, a key that is no text
+        text = json.dumps(entry, ensure_ascii=False, separators=(",", ":"), default=str)
+        return text.encode("utf-8", "backslashreplace") + b"\n"
+
+
 Snapshot = Mapping[str, Any]
 """What a MetricsSink has counted, JSON-able, so that processes can hand it to one another. Only the sink reads it."""
 
@@ -50,21 +65,33 @@ class ObservabilitySink(ABC):
     a request nothing; what does not fit is dropped and counted.
     """
 
-    takes_records = False
-    """Whether finished requests come to ``write`` as the DecisionRecords themselves, in place of entries of type
-    ``request``: for a sink that only counts, and needs no JSON. It must not change them."""
+    takes_lines = False
+    """Whether each entry comes to ``write`` as ``json_line`` of it, in place of the entry: for a sink that writes
+    nothing else, and so lets the mesh forget the entry at once."""
     propagates = False
     """Whether providers are to be told of the trace that a request belongs to, by the header ``traceparent``."""
 
     @abstractmethod
     async def write(self, entries: Sequence[Any]) -> None:
-        """Take a batch of Entries (see ``takes_records``), in order.
+        """Take a batch of Entries (see ``takes_lines``), in order.
 
         Raising means that it was not taken; it is then offered once more, later.
         """
 
     async def close(self) -> None:  # noqa: B027  (nothing to close is the common case)
         """Flush and release. Called once, with nothing left in the queue or the drain time over."""
+
+
+class RequestCounter(ABC):
+    """What a sink also is that only counts requests: it gets their records, in place of entries of type ``request``."""
+
+    @abstractmethod
+    def count(self, records: Sequence[DecisionRecord]) -> None:
+        """Count finished requests: a few dozen at a time under load, soon after their end.
+
+        Called by one thread at a time, of which one may be the event loop's: it has to be quick and must not wait. It
+        must not change the records, nor keep them.
+        """
 
 
 class MetricsSink(ObservabilitySink):

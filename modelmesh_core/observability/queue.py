@@ -8,8 +8,7 @@ import logging
 from collections import deque
 from collections.abc import Sequence
 
-from ..interfaces.observability import Entry, ObservabilitySink
-from ..interfaces.records import DecisionRecord
+from ..interfaces.observability import Entry, ObservabilitySink, json_line
 
 logger = logging.getLogger("modelmesh.observability")
 
@@ -28,17 +27,18 @@ class SinkQueue:
         self.dropped = 0
         self.failures = 0
         self.sink = sink
-        self._entries: deque[Entry | DecisionRecord] = deque()
+        self._entries: deque[Entry | bytes] = deque()
+        self._as_lines = sink.takes_lines
         self._capacity = capacity
         self._interval = interval
         self._task: asyncio.Task[None] | None = None
 
-    def put(self, entry: Entry | DecisionRecord) -> None:
+    def put(self, entry: Entry) -> None:
         """Queue ``entry``; drop it if the queue is full. Never blocks."""
         if len(self._entries) >= self._capacity:
             self.dropped += 1
         else:
-            self._entries.append(entry)
+            self._entries.append(json_line(entry) if self._as_lines else entry)
 
     @property
     def waiting(self) -> int:
@@ -62,7 +62,7 @@ class SinkQueue:
                 self.dropped += len(batch)
                 return
 
-    async def _offer(self, batch: Sequence[Entry | DecisionRecord]) -> bool:
+    async def _offer(self, batch: Sequence[Entry | bytes]) -> bool:
         try:
             await self.sink.write(batch)
         except Exception as error:  # a stranger's sink may raise anything; it must not reach a request

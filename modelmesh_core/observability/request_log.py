@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..interfaces.observability import Entry
 from ..interfaces.records import DecisionRecord
 from .queue import SinkQueue
 
@@ -43,16 +42,10 @@ class RequestLogger:
     ) -> None:
         """``whole``: connectors that get the whole record, whatever the level."""
         self._queues = queues
-        self._counting = [queue for queue in whole if queue.sink.takes_records]
-        self._whole = [queue for queue in whole if not queue.sink.takes_records]
+        self._whole = whole
         self._keys: tuple[str, ...] | None = None
         self.level = level
         self.set_level(level)
-
-    @property
-    def listens(self) -> bool:
-        """Whether anybody would get an entry: nothing is formatted when nobody listens."""
-        return bool(self._queues or self._whole or self._counting)
 
     def set_level(self, level: str) -> None:
         """Change the level. Raises ValueError if there is none of that name."""
@@ -62,15 +55,10 @@ class RequestLogger:
         self._keys = {"metadata": _METADATA, "summary": _SUMMARY, "full": None}[level]
 
     def log(self, record: DecisionRecord) -> None:
-        """Queue the entry of one decision record."""
-        for queue in self._counting:
-            queue.put(record)
-        if not self._whole and not self._queues:
-            return
-        if not self._whole and self.level == "metadata":
-            entry: Entry = record.brief()
+        """Queue the entry of one decision record. Nothing is formatted when nobody listens."""
+        if not self._whole and (not self._queues or self.level == "metadata"):
             for queue in self._queues:
-                queue.put(entry)
+                queue.put(record.brief())
             return
         whole = record.to_dict()
         for queue in self._whole:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
-from ..interfaces.observability import Entry, MetricsSink, ObservabilityConnector, Snapshot
+from ..interfaces.observability import Entry, MetricsSink, ObservabilityConnector, RequestCounter, Snapshot
 from ..interfaces.records import DecisionRecord
 from ..registry import ConnectorRegistry
 from ..values import Clock
@@ -21,6 +22,10 @@ from .statistics import StatisticsCollector
 logger = logging.getLogger("modelmesh.observability")
 
 TICK_SECONDS = 0.1
+BATCH = 32
+"""Ended requests that are counted together, before the next tick. Each batch is small enough to be in the processor's
+cache still: records that lie until a tick cost several times as much to read, and slow the requests meanwhile."""
+_MAX_WAITING = 20_000
 
 
 class Destination(Protocol):
@@ -61,7 +66,7 @@ class Settings(Protocol):
 
 
 class Observability:
-    """Everything that tells the outside about the mesh. Nothing in here is on a request's path but two appends."""
+    """Everything that tells the outside about the mesh. Nothing in here is on a request's path but an append."""
 
     def __init__(
         self, clock: Clock, registry: ConnectorRegistry, present: Callable[[], Iterable[Entry]] = tuple
@@ -73,10 +78,13 @@ class Observability:
         self._queues: list[SinkQueue] = []
         self._gauge_queues: list[SinkQueue] = []
         self._task: asyncio.Task[None] | None = None
+        self._ended: list[DecisionRecord] = []
+        self._lock = threading.RLock()  # a counter may ask for the totals
         self._flush_interval = 60.0
         self.emitter = EventEmitter(clock)
         self.log = RequestLogger()
         self.statistics = StatisticsCollector(clock)
+        self._counters: Sequence[RequestCounter] = (self.statistics,)
         self.emitter.subscribe(self.statistics.on_event)
 
     def configure(self, settings: Settings) -> None:
@@ -88,15 +96,40 @@ class Observability:
         self._queues = made.all
         self._gauge_queues = made.wanting("gauge")
         self.emitter.connect([*routing, *made.wanting("event")])
-        self.log = RequestLogger(requests, settings.logging.level, made.wanting("request"))
+        listening = made.wanting("request")
+        self._counters = (self.statistics, *_counters((*requests, *listening)))
+        self.log = RequestLogger(_others(requests), settings.logging.level, _others(listening))
         self.statistics.connect([*statistics, *made.wanting("statistics")])
         self._flush_interval = settings.statistics.flush_interval
 
     def observe(self, record: DecisionRecord) -> None:
-        """A request ended."""
-        self.statistics.record(record)
-        if self.log.listens:
-            self.log.log(record)
+        """A request ended, in an event loop: any, not only the one that this was started in."""
+        self._ended.append(record)
+        waiting = len(self._ended)
+        if waiting == BATCH:
+            asyncio.get_running_loop().call_soon(self.collect)
+        elif waiting >= _MAX_WAITING:
+            self.collect()
+
+    def collect(self) -> None:
+        """Count and log what ended. Callable from any thread."""
+        with self._lock:
+            records = self._ended[:]
+            del self._ended[: len(records)]
+            if not records:
+                return
+            for counter in self._counters:
+                try:
+                    counter.count(records)
+                except Exception:  # a stranger's may raise anything; the others still count
+                    logger.exception("%s could not count requests", type(counter).__name__)
+            for record in records:
+                self.log.log(record)
+
+    def totals(self) -> dict[str, dict[str, Any]]:
+        """Scope (model, provider, pool, key) → name → counts, of everything that ended so far."""
+        self.collect()
+        return self.statistics.everything()
 
     @property
     def dropped(self) -> dict[str, int]:
@@ -115,6 +148,7 @@ class Observability:
 
     def metrics_snapshot(self) -> Snapshot | None:
         """What that connector has counted, with what is true now; None without one. Callable from any thread."""
+        self.collect()
         sink = self.metrics
         return sink.snapshot(self._gauges()) if sink is not None else None
 
@@ -132,7 +166,7 @@ class Observability:
         flushed = self._clock.monotonic()
         while True:
             self._deliver()
-            self.statistics.collect()
+            self.collect()
             if self._clock.monotonic() - flushed >= self._flush_interval:
                 flushed = self._clock.monotonic()
                 self._flush_safely()
@@ -145,6 +179,7 @@ class Observability:
             logger.exception("statistics could not be sent")
 
     def _flush(self) -> None:
+        self.collect()
         self.statistics.flush()
         if self._gauge_queues:
             for entry in self._gauges():
@@ -160,6 +195,7 @@ class Observability:
     async def replace(self, settings: Settings) -> None:
         """Change to other settings; what is queued for the old connectors is handed over first."""
         self._deliver()
+        self.collect()
         old = self._queues
         self.configure(settings)
         self.start()
@@ -177,6 +213,15 @@ class Observability:
         self._flush_safely()
         for queue in self._queues:
             await queue.close()
+
+
+def _counters(queues: Iterable[SinkQueue]) -> list[RequestCounter]:
+    sinks = {id(queue): queue.sink for queue in queues}.values()
+    return [sink for sink in sinks if isinstance(sink, RequestCounter)]
+
+
+def _others(queues: Iterable[SinkQueue]) -> list[SinkQueue]:
+    return [queue for queue in queues if not isinstance(queue.sink, RequestCounter)]
 
 
 class _Queues:

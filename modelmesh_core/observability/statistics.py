@@ -8,14 +8,13 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from ..interfaces.observability import Event
+from ..interfaces.observability import Event, RequestCounter
 from ..interfaces.records import DecisionRecord
 from ..interfaces.routing import Reason
 from ..values import Clock
 from .queue import SinkQueue
 
 SCOPES = ("model", "provider", "pool", "key")
-_MAX_PENDING = 20_000
 _MAX_NAMES = 20_000
 """Names kept a scope: later ones are counted together under ``(other)``."""
 _SAMPLES = 512
@@ -84,23 +83,16 @@ def _percentile(ranked: Sequence[float], share: float) -> float | None:
     return ranked[min(len(ranked) - 1, int(share * len(ranked)))] if ranked else None
 
 
-class StatisticsCollector:
-    """Takes finished records at the cost of one append; counts them later, in batches."""
+class StatisticsCollector(RequestCounter):
+    """Counts since the start. Callable from any thread."""
 
     def __init__(self, clock: Clock, queues: Sequence[SinkQueue] = ()) -> None:
         self._clock = clock
         self._queues = queues
-        self._pending: deque[DecisionRecord] = deque()
         self._series: dict[str, dict[str, _Series]] = {scope: {} for scope in SCOPES}
         self._resting: dict[tuple[str, str], float] = {}
         self._lock = threading.Lock()
         self.started = clock.now()
-
-    def record(self, record: DecisionRecord) -> None:
-        """Note a finished request."""
-        self._pending.append(record)
-        if len(self._pending) >= _MAX_PENDING:
-            self._count()
 
     def on_event(self, event: Event) -> None:
         """Count standby events, how long they lasted (seconds), and quotas that came back."""
@@ -119,23 +111,13 @@ class StatisticsCollector:
                 one.downtime += event.at - since
                 one.quota_resets += event.data["reason"] in _QUOTAS
 
-    def query(self, scope: str, name: str | None = None) -> dict[str, Any]:
-        """Counts of one name, or name → counts of a whole scope. Latencies in seconds, cost in USD.
-
-        Raises ValueError for an unknown scope.
-        """
-        if scope not in SCOPES:
-            raise ValueError(f"unknown scope {scope!r}; expected one of {', '.join(SCOPES)}")
-        self._count()
-        with self._lock:
-            if name is not None:
-                series = self._series[scope].get(name)
-                return (series or _Series()).summary()
-            return {known: series.summary() for known, series in self._series[scope].items()}
-
     def everything(self) -> dict[str, dict[str, Any]]:
-        """Scope → name → counts."""
-        return {scope: self.query(scope) for scope in SCOPES}
+        """Scope → name → counts. Latencies in seconds, cost in USD."""
+        with self._lock:
+            return {
+                scope: {name: series.summary() for name, series in known.items()}
+                for scope, known in self._series.items()
+            }
 
     def connect(self, queues: Sequence[SinkQueue]) -> None:
         """Send the totals to these connectors from now on."""
@@ -143,39 +125,32 @@ class StatisticsCollector:
 
     def flush(self) -> None:
         """Send the running totals to the connectors."""
-        for scope in SCOPES:
-            for name, summary in self.query(scope).items():
+        if not self._queues:
+            return
+        for scope, found in self.everything().items():
+            for name, summary in found.items():
                 for queue in self._queues:
                     queue.put({"type": "statistics", "at": self._clock.now(), "scope": scope, "name": name, **summary})
 
-    def reset(self) -> None:
-        """Forget all counts."""
-        self._count()
+    def count(self, records: Sequence[DecisionRecord]) -> None:
         with self._lock:
-            for series in self._series.values():
-                series.clear()
+            self._count(records)
 
-    def collect(self) -> None:
-        """Count what is pending: called in the background, so that a request never has to."""
-        self._count()
-
-    def _count(self) -> None:
-        with self._lock:
-            alike: dict[tuple[str, str | None, str, str], list[DecisionRecord]] = {}
-            while self._pending:
-                record = self._pending.popleft()
-                attempts, pool = record.attempts, record.pool
-                if pool is None or record.status != "success" or len(attempts) != 1:
-                    self._count_one(record)
-                    continue
-                place = (pool, record.key, attempts[0].model, attempts[0].provider)
-                if place in alike:
-                    alike[place].append(record)
-                else:
-                    alike[place] = [record]
-            for (pool, key, model, provider), records in alike.items():
-                whole = [self._of("pool", pool)] if key is None else [self._of("pool", pool), self._of("key", key)]
-                self._count_alike([self._of("model", model), self._of("provider", provider)], whole, records)
+    def _count(self, records: Sequence[DecisionRecord]) -> None:
+        alike: dict[tuple[str, str | None, str, str], list[DecisionRecord]] = {}
+        for record in records:
+            attempts, pool = record.attempts, record.pool
+            if pool is None or record.status != "success" or len(attempts) != 1:
+                self._count_one(record)
+                continue
+            place = (pool, record.key, attempts[0].model, attempts[0].provider)
+            if place in alike:
+                alike[place].append(record)
+            else:
+                alike[place] = [record]
+        for (pool, key, model, provider), found in alike.items():
+            whole = [self._of("pool", pool)] if key is None else [self._of("pool", pool), self._of("key", key)]
+            self._count_alike([self._of("model", model), self._of("provider", provider)], whole, found)
 
     def _count_alike(self, own: list[_Series], whole: list[_Series], records: Sequence[DecisionRecord]) -> None:
         """Requests that one attempt answered, as most are: added up before they are added to each series."""

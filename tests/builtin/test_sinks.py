@@ -12,7 +12,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from modelmesh_core import ConnectorError, ModelMeshError, ObservabilityConnector, Secret, StorageError
+from modelmesh_core import ConnectorError, ModelMeshError, ObservabilityConnector, Secret, StorageError, json_line
 from modelmesh_core.builtin import sink_callback, sink_console, sink_local_file, sink_null, sink_webhook
 from modelmesh_core.builtin.sink_callback import CallbackOptions, CallbackSink
 from modelmesh_core.builtin.sink_console import ConsoleOptions, ConsoleSink
@@ -184,10 +184,14 @@ def numbers(file):
     return [json.loads(line)["number"] for line in file.read_text().splitlines()]
 
 
+def lines(*given):
+    return [json_line({"type": "event", "at": 0, "number": number}) for number in given]
+
+
 async def test_files_are_rotated_by_size_and_the_oldest_go(tmp_path):
     sink = file_sink(tmp_path, max_size=110, keep=2)
     for number in range(12):
-        await sink.write([{"type": "event", "at": 0, "number": number}])
+        await sink.write(lines(number))
     kept = {file.name: numbers(file) for file in tmp_path.iterdir() if not file.name.endswith(".lock")}
     assert kept == {"events.jsonl": [9, 10, 11], "events.jsonl.1": [6, 7, 8], "events.jsonl.2": [3, 4, 5]}
     assert all(file.stat().st_size <= 110 for file in tmp_path.iterdir())
@@ -197,7 +201,7 @@ async def test_files_are_rotated_by_size_and_the_oldest_go(tmp_path):
 async def test_nothing_rotated_is_kept_with_keep_zero(tmp_path):
     sink = file_sink(tmp_path, max_size=110, keep=0)
     for number in range(4):
-        await sink.write([{"type": "event", "at": 0, "number": number}])
+        await sink.write(lines(number))
     assert sorted(file.name for file in tmp_path.iterdir()) == ["events.jsonl", "events.jsonl.lock"]
     assert numbers(tmp_path / "events.jsonl") == [3]
 
@@ -207,7 +211,7 @@ async def test_several_sinks_on_one_file_lose_no_line(tmp_path):
 
     async def write(sink, first):
         for number in range(first, first + 100, 5):
-            await sink.write([{"type": "event", "at": 0, "number": number + offset} for offset in range(5)])
+            await sink.write(lines(*range(number, number + 5)))
 
     await asyncio.gather(*(write(sink, index * 100) for index, sink in enumerate(sinks)))
     found = [number for file in tmp_path.glob("events.jsonl*") if file.suffix != ".lock" for number in numbers(file)]
@@ -216,7 +220,7 @@ async def test_several_sinks_on_one_file_lose_no_line(tmp_path):
 
 async def test_a_line_cut_short_by_a_kill_spoils_only_itself(tmp_path):
     (tmp_path / "events.jsonl").write_text('{"number":1}\n{"numb')
-    await file_sink(tmp_path).write([{"number": 2}])
+    await file_sink(tmp_path).write([b'{"number":2}\n'])
     assert (tmp_path / "events.jsonl").read_text() == '{"number":1}\n{"numb\n{"number":2}\n'
 
 
@@ -224,14 +228,14 @@ async def test_a_full_disk_takes_nothing_of_the_batch(tmp_path):
     """In a process whose files may not grow beyond 100 bytes."""
     script = """
 import asyncio, resource, signal, sys
-from modelmesh_core import StorageError
+from modelmesh_core import StorageError, json_line
 from modelmesh_core.builtin.sink_local_file import LocalFileSink, LocalFileSinkOptions
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
 sink = LocalFileSink(LocalFileSinkOptions(path=sys.argv[1]))
-asyncio.run(sink.write([{"number": 1}]))
+asyncio.run(sink.write([json_line({"number": 1})]))
 try:
-    asyncio.run(sink.write([{"number": number} for number in range(2, 50)]))
+    asyncio.run(sink.write([json_line({"number": number}) for number in range(2, 50)]))
 except StorageError as error:
     print(error)
 """
@@ -244,7 +248,7 @@ except StorageError as error:
 async def test_a_file_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "events.jsonl").mkdir()
     with pytest.raises(StorageError, match=r"events\.jsonl"):
-        await file_sink(tmp_path).write([EVENT])
+        await file_sink(tmp_path).write(lines(1))
 
 
 # --- callback --------------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
-from modelmesh_core import AttemptRecord, DecisionRecord, Entry, Usage
+from modelmesh_core import AttemptRecord, DecisionRecord, Entry
 
 TOKENS = ("input", "output", "cached_input", "cache_write", "reasoning", "audio")
 FIRST_TOKEN = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 30.0, 60.0)
@@ -29,10 +29,12 @@ class Histogram:
         self._counts = [0] * (len(bounds) + 1)
         self._sum = 0.0
 
-    def add(self, value: float) -> None:
-        value = value if value > 0.0 else 0.0  # a clock that was set back is no negative duration
-        self._counts[bisect_left(self._bounds, value)] += 1
-        self._sum += value
+    def add(self, *values: float) -> None:
+        counts, bounds = self._counts, self._bounds
+        for value in values:
+            value = value if value > 0.0 else 0.0  # a clock that was set back is no negative duration
+            counts[bisect_left(bounds, value)] += 1
+            self._sum += value
 
     @property
     def value(self) -> list[Any]:
@@ -50,25 +52,40 @@ class _Caller:
         self.tokens = [0] * len(TOKENS)
         self.cost = 0.0
 
-    def used(self, usage: Usage | None, cost: Decimal | None) -> None:
-        if usage is not None:
-            tokens = self.tokens
-            tokens[0] += usage.input
-            tokens[1] += usage.output
-            tokens[2] += usage.cached_input
-            tokens[3] += usage.cache_write
-            tokens[4] += usage.reasoning
-            tokens[5] += usage.audio
-        if cost is not None:
-            self.cost += float(cost)
+    def used(self, attempts: Sequence[AttemptRecord]) -> None:
+        tokens = self.tokens
+        cost = Decimal(0)
+        for attempt in attempts:
+            usage = attempt.usage
+            if usage is not None:
+                tokens[0] += usage.input
+                tokens[1] += usage.output
+                tokens[2] += usage.cached_input
+                tokens[3] += usage.cache_write
+                tokens[4] += usage.reasoning
+                tokens[5] += usage.audio
+            if attempt.cost is not None:
+                cost += attempt.cost
+        self.cost += float(cost)
 
 
 class _Model:
     """What is counted for one model in one pool."""
 
-    __slots__ = ("attempts", "ended", "first_token", "hedges", "recoveries", "rotations", "standby", "took")
+    __slots__ = (
+        "attempts",
+        "durations",
+        "ended",
+        "first_token",
+        "hedges",
+        "recoveries",
+        "rotations",
+        "standby",
+        "took",
+    )
 
     def __init__(self, durations: Sequence[float]) -> None:
+        self.durations = durations
         self.ended: dict[str, Histogram] = {}
         self.attempts: dict[str, int] = {}
         self.took = Histogram(durations)
@@ -77,6 +94,12 @@ class _Model:
         self.rotations: dict[str, int] = {}
         self.standby: dict[str, int] = {}
         self.recoveries: dict[str, int] = {}
+
+    def whole(self, status: str) -> Histogram:
+        """How long requests of this outcome took."""
+        if status not in self.ended:
+            self.ended[status] = Histogram(self.durations)
+        return self.ended[status]
 
 
 class _Place:
@@ -107,18 +130,43 @@ class Counts:
 
     # --- taking in ---------------------------------------------------------------------------------------------------
 
-    def request(self, record: DecisionRecord) -> None:
-        """A request ended."""
+    def requests(self, records: Sequence[DecisionRecord]) -> None:
+        """Requests ended."""
+        alike: dict[Labels, list[DecisionRecord]] = {}
+        for record in records:
+            attempts = record.attempts
+            if record.status != "success" or len(attempts) != 1 or attempts[0].pool != record.pool:
+                self._request(record)
+                continue
+            names = (record.pool, attempts[0].model, attempts[0].provider, record.key or "", record.operation)
+            if names in alike:
+                alike[names].append(record)
+            else:
+                alike[names] = [record]
+        for names, found in alike.items():
+            self._alike(self._place(*names[:4]), names[4], found)
+
+    def _alike(self, place: _Place, operation: str, records: Sequence[DecisionRecord]) -> None:
+        """Requests that one attempt answered, as most are: found once, counted together."""
+        model, attempts = place.model, [record.attempts[0] for record in records]
+        ended, outcome = place.caller.ended, (operation, "success")
+        ended[outcome] = ended.get(outcome, 0) + len(records)
+        model.whole("success").add(*[record.ended - record.started for record in records if record.ended is not None])
+        place.routing.add(*[record.routing_seconds for record in records])
+        place.caller.used(attempts)
+        model.attempts["success"] = model.attempts.get("success", 0) + len(records)
+        model.took.add(*[attempt.ended - attempt.started for attempt in attempts if attempt.ended is not None])
+        first = [attempt.first_byte - attempt.started for attempt in attempts if attempt.first_byte is not None]
+        model.first_token.add(*first)
+
+    def _request(self, record: DecisionRecord) -> None:
         attempts, key, pool, status = record.attempts, record.key or "", record.pool or "", record.status
         last = record.answered_by or (attempts[-1] if attempts else None)
         place = self._place(pool, last.model, last.provider, key) if last else self._place(pool, "", "", key)
         ended, outcome = place.caller.ended, (record.operation, status)
         ended[outcome] = ended.get(outcome, 0) + 1
         if record.ended is not None:
-            whole = place.model.ended
-            if status not in whole:
-                whole[status] = Histogram(self._durations)
-            whole[status].add(record.ended - record.started)
+            place.model.whole(status).add(record.ended - record.started)
         place.routing.add(record.routing_seconds)
         before: AttemptRecord | None = None
         for attempt in attempts:
@@ -126,7 +174,7 @@ class Counts:
             if attempt is not last or attempt.pool != pool:
                 at = self._place(attempt.pool, attempt.model, attempt.provider, key)
             self._attempt(attempt, at.model)
-            at.caller.used(attempt.usage, attempt.cost)
+            at.caller.used((attempt,))
             if attempt.is_hedge:
                 at.model.hedges += 1
                 continue

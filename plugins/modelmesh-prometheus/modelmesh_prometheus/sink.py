@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 
 import modelmesh_core
-from modelmesh_core import DecisionRecord, Entry, MetricsSink, Snapshot
+from modelmesh_core import DecisionRecord, Entry, MetricsSink, RequestCounter, Snapshot
 
 from .counting import Counts, Row
 from .exposition import OPEN_METRICS, TEXT, exposition, prefers_open_metrics
@@ -16,7 +16,7 @@ from .merging import make_snapshot, merged
 from .options import PrometheusOptions
 
 
-class PrometheusSink(MetricsSink):
+class PrometheusSink(MetricsSink, RequestCounter):
     """Counts in this process. Nothing is sent anywhere: a Prometheus server comes and reads."""
 
     def __init__(self, options: PrometheusOptions | None = None) -> None:
@@ -24,14 +24,14 @@ class PrometheusSink(MetricsSink):
         self._counts = Counts(self._options.max_series, self._options.duration_buckets)
         self._lock = threading.Lock()
 
-    takes_records = True
+    def count(self, records: Sequence[DecisionRecord]) -> None:
+        with self._lock:
+            self._counts.requests(records)
 
-    async def write(self, entries: Sequence[Entry | DecisionRecord]) -> None:
+    async def write(self, entries: Sequence[Entry]) -> None:
         with self._lock:
             for entry in entries:
-                if isinstance(entry, DecisionRecord):
-                    self._counts.request(entry)
-                elif entry.get("type") == "event":
+                if entry.get("type") == "event":
                     self._counts.event(entry)
 
     def snapshot(self, present: Sequence[Entry]) -> Snapshot:

@@ -45,7 +45,7 @@ def total(found, name, *labels):
 async def test_names_are_escaped():
     sink = PrometheusSink()
     odd = 'a "quoted" \\ name\nof two lines, {and=more}, «ключ»'
-    await sink.write([entry(key=odd)])
+    sink.count([entry(key=odd)])
     for accept in ("", OPEN):
         assert total(samples(sink.snapshot([]), accept=accept), "modelmesh_requests_total", f"key={odd}") == 1
 
@@ -53,7 +53,7 @@ async def test_names_are_escaped():
 async def test_the_kinds_of_tokens_are_disjoint():
     sink = PrometheusSink()
     usage = Usage(input=1, output=2, cached_input=4, cache_write=8, reasoning=16, audio=32)
-    await sink.write([entry(usage=usage, cost=Decimal("0.1")), entry(usage=usage, cost=Decimal("0.2"))])
+    sink.count([entry(usage=usage, cost=Decimal("0.1")), entry(usage=usage, cost=Decimal("0.2"))])
     found = samples(sink.snapshot([]))
     assert total(found, "modelmesh_tokens_total") == 2 * usage.total
     assert total(found, "modelmesh_tokens_total", "kind=reasoning") == 32
@@ -62,7 +62,7 @@ async def test_the_kinds_of_tokens_are_disjoint():
 
 async def test_series_are_bounded_and_what_is_too_much_is_counted_together():
     sink = PrometheusSink(PrometheusOptions(max_series=10))
-    await sink.write([entry(key=f"key-{number}", model=f"a.{number}") for number in range(100)])
+    sink.count([entry(key=f"key-{number}", model=f"a.{number}") for number in range(100)])
     found = samples(sink.snapshot([]))
     assert total(found, "modelmesh_requests_total") == total(found, "modelmesh_attempts_total") == 100
     assert total(found, "modelmesh_requests_total", "key=other", "model=other") == 90
@@ -108,8 +108,8 @@ def quota(left, at):
 
 async def test_snapshots_survive_json_and_are_merged_by_the_rule_of_each_metric():
     one, two = PrometheusSink(), PrometheusSink()
-    await one.write([entry(ended=100.2)])
-    await two.write([entry(ended=100.2), entry(ended=170.0)])
+    one.count([entry(ended=100.2)])
+    two.count([entry(ended=100.2), entry(ended=170.0)])
     older = one.snapshot([quota(9, 10.0), standby("a.one", True)])
     newer = two.snapshot([quota(7, 20.0), standby("a.one", False)])
     older, newer = json.loads(json.dumps(older)), json.loads(json.dumps(newer))
@@ -125,7 +125,7 @@ async def test_snapshots_survive_json_and_are_merged_by_the_rule_of_each_metric(
 
 async def test_what_an_ended_process_counted_stays_and_its_gauges_go():
     ended, new = PrometheusSink(), PrometheusSink()
-    await ended.write([entry()])
+    ended.count([entry()])
     gone = ended.retired([ended.snapshot([standby("a.one", True), quota(1, 50.0)])])
     gone = ended.retired([gone, gone])
     found = samples(json.loads(json.dumps(gone)), new.snapshot([standby("a.one", False)]))
@@ -136,7 +136,7 @@ async def test_what_an_ended_process_counted_stays_and_its_gauges_go():
 
 async def test_a_clock_that_was_set_back_is_no_negative_duration():
     sink = PrometheusSink()
-    await sink.write([entry(started=100.0, ended=40.0)])
+    sink.count([entry(started=100.0, ended=40.0)])
     assert total(samples(sink.snapshot([])), "modelmesh_attempt_duration_seconds_sum") == 0
 
 
