@@ -6,6 +6,7 @@ import asyncio
 import hmac
 import re
 import time
+from collections.abc import Callable
 from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
@@ -18,6 +19,10 @@ else:
     # For values of which every request makes several. To a type checker they are frozen, and nothing may change them.
     # At run time this is not enforced: to fill an object that refuses to be changed takes three times as long.
     quick_frozen = partial(attrs.define, unsafe_hash=True)
+
+new_dict: Callable[[], dict[Any, Any]] = dict
+new_list: Callable[[], list[Any]] = list
+"""Factories for what every request makes: ``dict[str, str]`` as one takes six times as long as ``dict``."""
 
 Duration = Annotated[float, "duration"]
 """Seconds; in a configuration written ``500ms``, ``1.5s``, ``2m``, ``1h``, ``7d``."""

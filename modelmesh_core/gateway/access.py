@@ -140,7 +140,8 @@ _ENDED = {"expired": "expired", "rotated": "been replaced by a newer one"}
 
 
 def _offered(exchange: Exchange) -> list[bytes]:
-    headers, offered = exchange.headers, list[bytes]()
+    headers = exchange.headers
+    offered: list[bytes] = []
     if b"authorization" in headers:
         scheme, _, credential = headers[b"authorization"].partition(b" ")
         if scheme.lower() == b"bearer":

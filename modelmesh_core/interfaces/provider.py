@@ -17,7 +17,7 @@ import attrs
 from ..catalogue.definitions import BatchSettings, Constraints, DeliverySupport, Limits, Pricing
 from ..errors import Failure, FailureKind, provider_error
 from ..limits import QuotaSettings
-from ..values import Secret
+from ..values import Secret, new_dict, new_list
 from ..wire.http import HttpRequest, HttpResponse
 from ..wire.messages import Body, Dialect, Headroom, Operation, Reply, StreamEvent
 from ..wire.stored import Content
@@ -115,12 +115,12 @@ class ProviderCall:
     this in place of ``body``, with the model name replaced, and loses nothing. Never change it."""
     unsupported: Literal["drop", "warn", "error"] = "warn"
     """What becomes of a parameter that the vendor lacks."""
-    dropped: list[str] = attrs.field(factory=list[str])
+    dropped: list[str] = attrs.field(factory=new_list)
     """Parameters left out so far: the caller is told of them."""
     resource: ResourceRequest | None = None
     """What is asked, where no model is. ``body`` and ``upstream_model`` are empty then. Only for connectors that have
     the operation (``files``, ``batch``, ``responses``, ``stored-completions``, ``models``)."""
-    trace_headers: Mapping[str, str] = attrs.field(factory=dict[str, str])
+    trace_headers: Mapping[str, str] = attrs.field(factory=new_dict)
     """The trace that the call belongs to. The core sends them with every HTTP request of the call."""
 
     def drop(self, parameter: str, why: str = "the provider has no such parameter") -> None:
@@ -212,7 +212,7 @@ class EnvironmentKey:
     """Variables that can hold the address, for example ``OLLAMA_HOST``."""
     required: tuple[str, ...] = ()
     """Variables that must all be set for the provider to be usable."""
-    options: Mapping[str, str] = attrs.field(factory=dict[str, str])
+    options: Mapping[str, str] = attrs.field(factory=new_dict)
     """Option of the connector → variable that it is read from, where that is set."""
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import attrs
 
 from ..errors import Failure
+from ..values import new_dict, new_list
 from ..wire.messages import Usage
 from .routing import Drop
 
@@ -79,7 +80,7 @@ class DecisionRecord:
     delivery: str
     started: float
     key: str | None = None
-    metadata: Mapping[str, str] = attrs.field(factory=dict[str, str])
+    metadata: Mapping[str, str] = attrs.field(factory=new_dict)
     """What the key says of its callers."""
     pool: str | None = None
     pools: tuple[str, ...] = ()
@@ -87,7 +88,7 @@ class DecisionRecord:
     drops: tuple[Drop, ...] = ()
     """Candidates left out in the last decision, by stage."""
     candidates: tuple[str, ...] = ()
-    attempts: list[AttemptRecord] = attrs.field(factory=list[AttemptRecord])
+    attempts: list[AttemptRecord] = attrs.field(factory=new_list)
     ended: float | None = None
     status: str = "running"
     """``running``, ``success``, ``failed`` or ``cancelled``."""

@@ -318,7 +318,8 @@ class SharedLedger:
 
     def _taken(self, *, everything: bool = False) -> list[tuple[LedgerOperation, Done | None]]:
         """The next operations; now and then with what is owed."""
-        now, owed = self._clock.now(), set[Account]()
+        now = self._clock.now()
+        owed: set[Account] = set()
         with self._lock:
             taken, self._queue = self._queue[:_MOST], self._queue[_MOST:]
             if everything or not 0 <= monotonic() - self._wrote_history_at < FLUSH_SECONDS:

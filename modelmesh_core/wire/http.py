@@ -11,7 +11,7 @@ import attrs
 import orjson
 
 from ..errors import Failure, FailureKind, provider_error
-from ..values import quick_frozen
+from ..values import new_dict, quick_frozen
 from .stored import Content
 
 T = TypeVar("T")
@@ -106,7 +106,7 @@ class HttpRequest:
     method: str
     url: str
     """Absolute; built by the connector from its configured base URL, never from the caller's words."""
-    headers: Mapping[str, str] = attrs.field(factory=dict[str, str], repr=lambda headers: str(list(headers)))
+    headers: Mapping[str, str] = attrs.field(factory=new_dict, repr=lambda headers: str(list(headers)))
     """Sent as they are. Names are lower case. The value of a secret stands here in clear: never log this."""
     body: Content | None = attrs.field(default=None, repr=False)
     stream: bool = False

@@ -15,7 +15,7 @@ import attrs
 
 from ..errors import ProviderError
 from ..limits import KeyLimits
-from ..values import quick_frozen
+from ..values import new_dict, quick_frozen
 from .http import Headers
 
 Body = dict[str, Any]
@@ -153,7 +153,7 @@ class Request:
     """Capability that the operation implies, used when ``model`` names none (for example ``text-embeddings``)."""
     include_usage: bool = False
     """Whether a streaming caller asked for the usage chunk; the mesh asks upstream for it in any case."""
-    metadata: Mapping[str, str] = attrs.field(factory=dict[str, str])
+    metadata: Mapping[str, str] = attrs.field(factory=new_dict)
     raw: bytes | None = attrs.field(default=None, repr=False)
     """The body's own bytes, where the caller sent bytes: a connector of the same dialect may forward them."""
     dialect: Dialect = Dialect.OPENAI_CHAT
@@ -172,10 +172,10 @@ class Reply:
     ``body`` is the OpenAI-shaped dict; ``content`` with ``media_type`` is a binary answer such as speech.
     """
 
-    body: Body = attrs.field(factory=dict[str, Any])
+    body: Body = attrs.field(factory=new_dict)
     usage: Usage | None = None
     finish_reason: str | None = None
-    headroom: Headroom = attrs.field(factory=dict[str, LimitReport])
+    headroom: Headroom = attrs.field(factory=new_dict)
     headers: Headers = attrs.field(factory=Headers)
     content: bytes | None = None
     media_type: str | None = None
