@@ -30,7 +30,7 @@ SOAK = "soak"
 """Only where it is asked for: it takes its time."""
 LADDER = (8, 16, 32, 64, 128, 256)
 IN_FLIGHT = 32
-ROUNDS = 3
+ROUNDS = 5
 STARTS = 3
 SLOWDOWN = 1.10
 """A stream that takes longer than this times its direct duration is held up."""
@@ -49,6 +49,7 @@ def main(words: Sequence[str] | None = None) -> int:
     results = report.Results(missing=missing)
     with tempfile.TemporaryDirectory(prefix="gateway-benchmark-") as place:
         run = Run(Path(place), gateways, load, options.seconds, results)
+        run.rounds = options.rounds
         if {"chat", "latency", "memory"} & options.work:
             run.calls(names, options.work)
         if "streams" in options.work:
@@ -69,24 +70,31 @@ class Run:
         self._folder, self._gateways, self._load = folder, gateways, load
         self._seconds = seconds
         self._results = results
+        self.rounds = ROUNDS
 
     def calls(self, names: Iterable[str], work: set[str]) -> None:
-        """Calls that are not streamed: interleaved rounds over peers that all run."""
-        with ExitStack() as stack:
-            port = stack.enter_context(upstream_for_chat(self._folder, self._load))
-            all_running = self._start(stack, names, port)
-            for one in all_running:
-                chat.drive(one.target, IN_FLIGHT, 1)
-            for number in range(ROUNDS):
+        """Calls that are not streamed, in rounds over peers that all run.
+
+        Each round starts all of them anew: two processes of one program differ by up to a fifth, by where their memory
+        happens to lie, and stay so as long as they live.
+        """
+        for number in range(self.rounds):
+            with ExitStack() as stack:
+                port = stack.enter_context(upstream_for_chat(self._folder, self._load))
+                all_running = self._start(stack, [name for name in names if name not in self._results.missing], port)
                 for one in all_running:
-                    self._say(f"round {number + 1} of {ROUNDS}: {one.name}")
+                    chat.drive(one.target, IN_FLIGHT, 1)
+                for one in all_running:
+                    self._say(f"round {number + 1} of {self.rounds}: {one.name}")
                     if "chat" in work:
                         self._results.add_chat(one.name, chat.drive(one.target, IN_FLIGHT, self._seconds))
                     if "latency" in work:
                         self._results.add_latency(one.name, latency.drive(one.target, self._seconds))
-            for one in all_running:
-                if one.process is not None:
-                    self._results.memory[one.name] = (one.memory_at_start, one.process.memory())
+                for one in all_running:
+                    if one.process is not None:
+                        self._results.memory[one.name] = (one.memory_at_start, one.process.memory())
+        for name in self._results.missing:
+            self._results.forget(name)
 
     def streams(self, names: Iterable[str], levels: Sequence[int]) -> None:
         """More and more streams at once, until the median one is held up."""
@@ -168,7 +176,8 @@ def _options(words: Sequence[str] | None) -> argparse.Namespace:
         "--work", type=_list_of((*WORK, SOAK)), default=list(WORK), help=f"default: {','.join(WORK)}; or {SOAK}"
     )
     parser.add_argument("--minutes", type=int, default=10, help=f"how long {SOAK} goes on for each peer")
-    parser.add_argument("--seconds", type=float, default=3, help="length of a round; there are three")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"each with fresh processes; default: {ROUNDS}")
+    parser.add_argument("--seconds", type=float, default=3, help="how long each peer is asked in a round")
     parser.add_argument("--levels", type=_numbers, default=list(LADDER), help="streams at once; default: 8,16,...,256")
     parser.add_argument("--json", action="store_true", help="for programs")
     parser.add_argument("--install-peers", type=Path, metavar="FOLDER", help="install smg, LiteLLM and Portkey there")

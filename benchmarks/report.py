@@ -40,6 +40,11 @@ class Results:
         self.requests[name] += round_.requests
         self.errors[name] += round_.errors
 
+    def forget(self, name: str) -> None:
+        """Leave out what was measured of a peer that did not start in every round."""
+        for found in (self.chat, self.latency, self.memory):
+            found.pop(name, None)
+
     def add_latency(self, name: str, round_: Latencies) -> None:
         self.latency.setdefault(name, []).append((round_.at(0.5) * 1000, round_.at(0.99) * 1000))
         self.requests[name] += len(round_.seconds)
