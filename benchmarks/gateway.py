@@ -48,8 +48,7 @@ def main(words: Sequence[str] | None = None) -> int:
     os.sched_setaffinity(0, {load})
     results = report.Results(missing=missing)
     with tempfile.TemporaryDirectory(prefix="gateway-benchmark-") as place:
-        run = Run(Path(place), gateways, load, options.seconds, results)
-        run.rounds = options.rounds
+        run = Run(Path(place), gateways, load, options, results)
         if {"chat", "latency", "memory"} & options.work:
             run.calls(names, options.work)
         if "streams" in options.work:
@@ -66,11 +65,13 @@ def main(words: Sequence[str] | None = None) -> int:
 class Run:
     """One comparison: what is measured of each peer goes into ``results``."""
 
-    def __init__(self, folder: Path, gateways: int, load: int, seconds: float, results: report.Results) -> None:
+    def __init__(
+        self, folder: Path, gateways: int, load: int, options: argparse.Namespace, results: report.Results
+    ) -> None:
         self._folder, self._gateways, self._load = folder, gateways, load
-        self._seconds = seconds
+        self._seconds: float = options.seconds
+        self._rounds: int = options.rounds
         self._results = results
-        self.rounds = ROUNDS
 
     def calls(self, names: Iterable[str], work: set[str]) -> None:
         """Calls that are not streamed, in rounds over peers that all run.
@@ -78,14 +79,14 @@ class Run:
         Each round starts all of them anew: two processes of one program differ by up to a fifth, by where their memory
         happens to lie, and stay so as long as they live.
         """
-        for number in range(self.rounds):
+        for number in range(self._rounds):
             with ExitStack() as stack:
                 port = stack.enter_context(upstream_for_chat(self._folder, self._load))
                 all_running = self._start(stack, [name for name in names if name not in self._results.missing], port)
                 for one in all_running:
                     chat.drive(one.target, IN_FLIGHT, 1)
                 for one in all_running:
-                    self._say(f"round {number + 1} of {self.rounds}: {one.name}")
+                    self._say(f"round {number + 1} of {self._rounds}: {one.name}")
                     if "chat" in work:
                         self._results.add_chat(one.name, chat.drive(one.target, IN_FLIGHT, self._seconds))
                     if "latency" in work:

@@ -32,11 +32,11 @@ class LocalFileSink(ObservabilitySink):
     Raises StorageError when the file cannot be written; then nothing of the batch is in it.
     """
 
+    takes_lines = True
+
     def __init__(self, options: LocalFileSinkOptions | None = None) -> None:
         self._options = options or LocalFileSinkOptions()
         self._path = chosen_path(self._options.path, "events.jsonl")
-
-    takes_lines = True
 
     async def write(self, entries: Sequence[bytes]) -> None:
         await asyncio.to_thread(self._append_all, entries)

@@ -90,7 +90,7 @@ class RequestCounter(ABC):
         """Count finished requests: a few dozen at a time under load, soon after their end.
 
         Called by one thread at a time, of which one may be the event loop's: it has to be quick and must not wait. It
-        must not change the records, nor keep them.
+        must not change the records, nor keep them. Raising means that they are dropped: they are not offered again.
         """
 
 

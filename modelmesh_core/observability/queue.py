@@ -8,7 +8,8 @@ import logging
 from collections import deque
 from collections.abc import Sequence
 
-from ..interfaces.observability import Entry, ObservabilitySink, json_line
+from ..interfaces.observability import Entry, ObservabilitySink, RequestCounter, json_line
+from ..interfaces.records import DecisionRecord
 
 logger = logging.getLogger("modelmesh.observability")
 
@@ -29,6 +30,8 @@ class SinkQueue:
         self.sink = sink
         self._entries: deque[Entry | bytes] = deque()
         self._as_lines = sink.takes_lines
+        self.counter = sink if isinstance(sink, RequestCounter) else None
+        """The sink, if it takes the records of requests themselves, by ``count``."""
         self._capacity = capacity
         self._interval = interval
         self._task: asyncio.Task[None] | None = None
@@ -39,6 +42,15 @@ class SinkQueue:
             self.dropped += 1
         else:
             self._entries.append(json_line(entry) if self._as_lines else entry)
+
+    def count(self, records: Sequence[DecisionRecord]) -> None:
+        """Hand ended requests to ``counter`` at once. Those that it refuses are dropped: it may have counted some."""
+        assert self.counter is not None
+        try:
+            self.counter.count(records)
+        except Exception as error:
+            self.dropped += len(records)
+            self._failed(error)
 
     @property
     def waiting(self) -> int:
@@ -66,11 +78,14 @@ class SinkQueue:
         try:
             await self.sink.write(batch)
         except Exception as error:  # a stranger's sink may raise anything; it must not reach a request
-            self.failures += 1
-            if self.failures == 1 or self.failures % 100 == 0:
-                logger.warning("observability connector %s failed (%d times): %s", self.name, self.failures, error)
+            self._failed(error)
             return False
         return True
+
+    def _failed(self, error: Exception) -> None:
+        self.failures += 1
+        if self.failures == 1 or self.failures % 100 == 0:
+            logger.warning("observability connector %s failed (%d times): %s", self.name, self.failures, error)
 
     async def close(self, drain: float = 5.0) -> None:
         """Hand over what is left, for at most ``drain`` seconds, and close the sink."""

@@ -54,11 +54,17 @@ class RequestLogger:
         self.level = level
         self._keys = {"metadata": _METADATA, "summary": _SUMMARY, "full": None}[level]
 
-    def log(self, record: DecisionRecord) -> None:
-        """Queue the entry of one decision record. Nothing is formatted when nobody listens."""
-        if not self._whole and (not self._queues or self.level == "metadata"):
+    def log(self, records: Sequence[DecisionRecord]) -> None:
+        """Queue the entries of decision records. Nothing is formatted when nobody listens."""
+        if self._queues or self._whole:
+            for record in records:
+                self._log(record)
+
+    def _log(self, record: DecisionRecord) -> None:
+        if not self._whole and self.level == "metadata":
+            entry = record.brief()
             for queue in self._queues:
-                queue.put(record.brief())
+                queue.put(entry)
             return
         whole = record.to_dict()
         for queue in self._whole:

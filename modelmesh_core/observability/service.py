@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
-from ..interfaces.observability import Entry, MetricsSink, ObservabilityConnector, RequestCounter, Snapshot
+from ..interfaces.observability import Entry, MetricsSink, ObservabilityConnector, Snapshot
 from ..interfaces.records import DecisionRecord
 from ..registry import ConnectorRegistry
 from ..values import Clock
@@ -79,12 +79,12 @@ class Observability:
         self._gauge_queues: list[SinkQueue] = []
         self._task: asyncio.Task[None] | None = None
         self._ended: list[DecisionRecord] = []
-        self._lock = threading.RLock()  # a counter may ask for the totals
+        self._lock = threading.RLock()  # a stranger's counter may ask for the totals
         self._flush_interval = 60.0
         self.emitter = EventEmitter(clock)
         self.log = RequestLogger()
         self.statistics = StatisticsCollector(clock)
-        self._counters: Sequence[RequestCounter] = (self.statistics,)
+        self._counting: list[SinkQueue] = []
         self.emitter.subscribe(self.statistics.on_event)
 
     def configure(self, settings: Settings) -> None:
@@ -97,17 +97,18 @@ class Observability:
         self._gauge_queues = made.wanting("gauge")
         self.emitter.connect([*routing, *made.wanting("event")])
         listening = made.wanting("request")
-        self._counters = (self.statistics, *_counters((*requests, *listening)))
-        self.log = RequestLogger(_others(requests), settings.logging.level, _others(listening))
+        self._counting = [queue for queue in (*requests, *listening) if queue.counter is not None]
+        self.log = RequestLogger(_logging(requests), settings.logging.level, _logging(listening))
         self.statistics.connect([*statistics, *made.wanting("statistics")])
         self._flush_interval = settings.statistics.flush_interval
 
     def observe(self, record: DecisionRecord) -> None:
-        """A request ended, in an event loop: any, not only the one that this was started in."""
+        """A request ended, in whichever event loop served it."""
         self._ended.append(record)
         waiting = len(self._ended)
         if waiting == BATCH:
-            asyncio.get_running_loop().call_soon(self.collect)
+            with contextlib.suppress(RuntimeError):  # a coroutine that is closed after its loop has ended
+                asyncio.get_running_loop().call_soon(self.collect)
         elif waiting >= _MAX_WAITING:
             self.collect()
 
@@ -118,13 +119,10 @@ class Observability:
             del self._ended[: len(records)]
             if not records:
                 return
-            for counter in self._counters:
-                try:
-                    counter.count(records)
-                except Exception:  # a stranger's may raise anything; the others still count
-                    logger.exception("%s could not count requests", type(counter).__name__)
-            for record in records:
-                self.log.log(record)
+            self.statistics.count(records)
+            for queue in self._counting:
+                queue.count(records)
+            self.log.log(records)
 
     def totals(self) -> dict[str, dict[str, Any]]:
         """Scope (model, provider, pool, key) → name → counts, of everything that ended so far."""
@@ -215,13 +213,8 @@ class Observability:
             await queue.close()
 
 
-def _counters(queues: Iterable[SinkQueue]) -> list[RequestCounter]:
-    sinks = {id(queue): queue.sink for queue in queues}.values()
-    return [sink for sink in sinks if isinstance(sink, RequestCounter)]
-
-
-def _others(queues: Iterable[SinkQueue]) -> list[SinkQueue]:
-    return [queue for queue in queues if not isinstance(queue.sink, RequestCounter)]
+def _logging(queues: Iterable[SinkQueue]) -> list[SinkQueue]:
+    return [queue for queue in queues if queue.counter is None]
 
 
 class _Queues:

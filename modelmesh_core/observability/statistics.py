@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from ..interfaces.observability import Event, RequestCounter
+from ..interfaces.observability import Event
 from ..interfaces.records import DecisionRecord
 from ..interfaces.routing import Reason
 from ..values import Clock
@@ -83,7 +83,7 @@ def _percentile(ranked: Sequence[float], share: float) -> float | None:
     return ranked[min(len(ranked) - 1, int(share * len(ranked)))] if ranked else None
 
 
-class StatisticsCollector(RequestCounter):
+class StatisticsCollector:
     """Counts since the start. Callable from any thread."""
 
     def __init__(self, clock: Clock, queues: Sequence[SinkQueue] = ()) -> None:
@@ -133,6 +133,7 @@ class StatisticsCollector(RequestCounter):
                     queue.put({"type": "statistics", "at": self._clock.now(), "scope": scope, "name": name, **summary})
 
     def count(self, records: Sequence[DecisionRecord]) -> None:
+        """Count finished requests."""
         with self._lock:
             self._count(records)
 
