@@ -138,7 +138,7 @@ class Counts:
             if record.status != "success" or len(attempts) != 1 or attempts[0].pool != record.pool:
                 self._request(record)
                 continue
-            names = (record.pool, attempts[0].model, attempts[0].provider, record.key or "", record.operation)
+            names = (attempts[0].pool, attempts[0].model, attempts[0].provider, record.key or "", record.operation)
             if names in alike:
                 alike[names].append(record)
             else:
