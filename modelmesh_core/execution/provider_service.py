@@ -92,6 +92,8 @@ class ProviderService:
         self.provider = provider
         self.secrets: Secrets | None = None
         self.state = ProviderState()
+        self._speaks_http = isinstance(provider, HttpProvider)
+        """Whichever provider it has: all are of one connector. The protocol's own check is a slow one."""
         self.renewed: list[Secret] = []
         """Secrets that it got while it ran: no answer may tell of them, either."""
         self._replaced: list[Provider] = []
@@ -145,8 +147,9 @@ class ProviderService:
         try:
             if not provider.takes_stored and call.operation is not Operation.CHAT:
                 call = await _in_memory(call)
-            if isinstance(provider, HttpProvider):
-                answer = await self._drive(provider.execute(call), remaining, call.trace_headers)
+            if self._speaks_http:
+                flow = cast(HttpProvider, provider).execute(call)
+                answer = await self._drive(flow, remaining, call.trace_headers)
             elif isinstance(provider, InProcessProvider):
                 answer = await self._in_process(provider, call, remaining)
             else:

@@ -21,7 +21,7 @@ from ..interfaces.routing import AttemptState, RetryAction, RetryPlan
 from ..interfaces.traces import trace_headers
 from ..routing import RequestRequirements
 from ..routing.requirements import BYTES_PER_TOKEN
-from ..wire.messages import Body, Delivery, Headroom, Request, Usage
+from ..wire.messages import NAMES, Body, Delivery, Headroom, Request, Usage
 from .attempt import Attempt
 from .choosing import Choice
 from .hedging import hedge_delay, race
@@ -60,8 +60,8 @@ class Run(Generic[T]):
         self.record = DecisionRecord(
             request.id,
             request.model,
-            request.operation.value,
-            request.delivery.value,
+            NAMES[request.operation],
+            NAMES[request.delivery],
             router.clock.now(),
             key=request.key,
             metadata=request.key_limits.metadata if request.key_limits is not None else {},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, cast
 
 import orjson
@@ -25,7 +25,7 @@ def chat_request(exchange: Exchange, raw: bytes) -> Request:
     """A chat completion. Raises Refusal for what no provider could understand."""
     body = decode_body(raw)
     model = required_name(body)
-    messages: list[Any] = _required(body, "messages", _is_list, "a list of messages")
+    messages: list[Any] = _required(body, "messages", list, "a list of messages")
     for place, message in enumerate(messages):
         if not isinstance(message, dict):
             raise mistake(f"messages[{place}]", "an object", message)
@@ -79,7 +79,10 @@ def decode_body(raw: bytes) -> Body:
 
 def required_name(body: Body) -> str:
     """The body's ``model``. Raises Refusal."""
-    return _required(body, "model", _is_name, _NAME)
+    model: str = _required(body, "model", str, _NAME)
+    if not 0 < len(model) <= LONGEST_NAME:
+        raise mistake("model", _NAME, model)
+    return model
 
 
 def _is_deep(body: Any) -> bool:
@@ -95,19 +98,11 @@ def _inside(value: Any) -> Iterable[Any]:
     return cast(Body, value).values() if isinstance(value, dict) else cast(list[Any], value)
 
 
-def _is_name(value: Any) -> bool:
-    return isinstance(value, str) and 0 < len(value) <= LONGEST_NAME
-
-
-def _is_list(value: Any) -> bool:
-    return isinstance(value, list)
-
-
-def _required(body: Body, name: str, is_right: Callable[[Any], bool], expected: str) -> Any:
+def _required(body: Body, name: str, kind: type, expected: str) -> Any:
     value = body.get(name)
     if value is None:
         raise Refusal(400, f"{name} is missing", param=name, code="missing_required_parameter")
-    if not is_right(value):
+    if not isinstance(value, kind):
         raise mistake(name, expected, value)
     return value
 

@@ -16,6 +16,7 @@ from ..interfaces.routing import (
     hookimpl,
 )
 from ..pools import CapabilityPool
+from ..wire.messages import NAMES
 from .unlisted import UnlistedModels
 
 
@@ -138,7 +139,7 @@ class DeliveryFilter:
     @hookimpl
     def filter_delivery(self, context: RoutingContext, candidates: Sequence[Candidate]) -> Sequence[Candidate]:
         delivery, operation = context.request.delivery, context.request.operation
-        attribute = delivery.value
+        attribute = NAMES[delivery]
         kept = [
             candidate
             for candidate in candidates

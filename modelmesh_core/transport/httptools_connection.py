@@ -142,8 +142,7 @@ class HttptoolsConnection(asyncio.Protocol):
             self.abort("the call was cancelled")
             raise
         finally:
-            self._waiter = None
-            self._patience.lift()
+            self._waiter = None  # who wakes or aborts has lifted the limit
 
     async def rest(self) -> None:
         """Where the loop is busy, let more of the body come for a moment: see ``Turns``."""

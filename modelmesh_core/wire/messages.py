@@ -63,6 +63,12 @@ class Delivery(StrEnum):
     STREAMING = "streaming"
     BATCH = "batch"
 
+    __hash__ = str.__hash__
+
+
+NAMES: Mapping[StrEnum, str] = {member: member.value for kind in (Operation, Delivery) for member in kind}
+"""The values as plain text. An enum looks each up anew, in Python; this is for what every request does."""
+
 
 @quick_frozen
 class Usage:
