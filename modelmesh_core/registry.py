@@ -148,13 +148,14 @@ def _compiled(hook: pluggy.HookCaller) -> Callable[..., Any]:
     implementations = hook.get_hookimpls()[::-1]  # pluggy calls the last one first
     if any(one.wrapper or one.hookwrapper for one in implementations):
         return hook
-    plain = [(one.function, one.argnames) for one in implementations]
-    if len(plain) == 1 and hook.spec is not None and set(plain[0][1]) == set(hook.spec.argnames):
+    every = set(hook.spec.argnames) if hook.spec is not None else None
+    plain = [(one.function, None if set(one.argnames) == every else one.argnames) for one in implementations]
+    if len(plain) == 1 and plain[0][1] is None:
         return plain[0][0]
 
     def call(**arguments: Any) -> Any:
-        for function, names in plain:
-            result = function(*[arguments[name] for name in names])
+        for function, names in plain:  # no names: it takes all that there is
+            result = function(**arguments) if names is None else function(*[arguments[name] for name in names])
             if result is not None:
                 return result
         return None

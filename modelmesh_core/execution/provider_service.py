@@ -148,8 +148,8 @@ class ProviderService:
             if not provider.takes_stored and call.operation is not Operation.CHAT:
                 call = await _in_memory(call)
             if self._speaks_http:
-                flow = cast(HttpProvider, provider).execute(call)
-                answer = await self._drive(flow, remaining, call.trace_headers)
+                speaker: Any = provider
+                answer = await self._drive(speaker.execute(call), remaining, call.trace_headers)
             elif isinstance(provider, InProcessProvider):
                 answer = await self._in_process(provider, call, remaining)
             else:

@@ -241,5 +241,5 @@ class Router:
 
 
 def _ask(attempt: Attempt, call: ProviderCall, left: float) -> Coroutine[Any, Any, Reply]:
-    answer = attempt.service.execute(call, left)
-    return cast(Coroutine[Any, Any, Reply], answer)  # what is not asked to stream gives no EventSource
+    answer: Any = attempt.service.execute(call, left)
+    return answer  # what is not asked to stream gives no EventSource

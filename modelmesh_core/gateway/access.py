@@ -144,12 +144,12 @@ def _offered(exchange: Exchange) -> list[bytes]:
     offered: list[bytes] = []
     if b"authorization" in headers:
         scheme, _, credential = headers[b"authorization"].partition(b" ")
-        if scheme.lower() == b"bearer":
-            offered.append(credential)
+        if scheme.lower() == b"bearer" and (token := credential.strip()):
+            offered.append(token)
     for name in _KEY_HEADERS:
-        if name in headers:
-            offered.append(headers[name])
-    return [token for each in offered if (token := each.strip())]
+        if name in headers and (token := headers[name].strip()):
+            offered.append(token)
+    return offered
 
 
 class CorsPolicy:
@@ -157,11 +157,11 @@ class CorsPolicy:
 
     def __init__(self, config: CorsConfig) -> None:
         self._origins = {origin.rstrip("/").encode() for origin in config.origins} if config.enabled else set[bytes]()
+        self.is_on = bool(self._origins)
+        """Whether any are named."""
 
     def headers(self, exchange: Exchange) -> HeaderList:
-        """For every answer; empty unless the page that asks is allowed to."""
-        if not self._origins:
-            return []
+        """For every answer; what else is in it is there only if the page that asks is allowed to."""
         vary = (b"vary", b"origin")
         origin = exchange.headers.get(b"origin")
         if origin is None or not (origin in self._origins or b"*" in self._origins):

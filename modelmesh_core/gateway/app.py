@@ -13,7 +13,7 @@ from ..config.schema import ENDPOINTS
 from ..engine import Engine
 from ..errors import ModelMeshError, PermissionDeniedError
 from ..interfaces.observability import Snapshot
-from .access import METRICS, Caller
+from .access import METRICS, Caller, CorsPolicy
 from .channel import AsgiChannel, Channel, ClientGoneError, Receive, Scope, Send
 from .endpoints import ROUTES, Handler
 from .errors import error_answer
@@ -113,8 +113,25 @@ class GatewayApp:
         if not self._running:
             self._idle.clear()
         self._running.add(task)
+        redact = _NOTHING_KNOWN
         try:
-            await self._serve(exchange)
+            policy = self._current_policy()
+            if policy is None:
+                raise Refusal(503, "the gateway is starting", code="starting", headers={"retry-after": "1"})
+            redact = policy.redact
+            if policy.cors.is_on and await _answers_page(exchange, policy.cors):
+                return
+            caller = policy.authenticator.admit(exchange)
+            exchange.key, exchange.key_limits = caller.name, caller.limits
+            handler = _handler(exchange, policy, caller)
+            await handler(exchange, policy)
+        except ClientGoneError:
+            return
+        except asyncio.CancelledError:
+            error = Refusal(503, "the gateway is shutting down", code="shutting_down", headers={"retry-after": "1"})
+            await _refuse(exchange, error, redact)
+        except Exception as error:
+            await _refuse(exchange, error, redact)
         finally:
             exchange.release()
             self._running.discard(task)
@@ -130,29 +147,6 @@ class GatewayApp:
         if exchange.path in _READY:
             state = "starting" if self._current_policy() is None else "draining" if self._draining else "ready"
         await exchange.answer(200 if state in ("live", "ready") else 503, orjson.dumps({"status": state}))
-
-    async def _serve(self, exchange: Exchange) -> None:
-        redact = _NOTHING_KNOWN
-        try:
-            policy = self._current_policy()
-            if policy is None:
-                raise Refusal(503, "the gateway is starting", code="starting", headers={"retry-after": "1"})
-            redact = policy.redact
-            exchange.extra_headers = policy.cors.headers(exchange)
-            if policy.cors.is_preflight(exchange):
-                await exchange.answer(200, b"", policy.cors.preflight_headers(exchange))
-                return
-            caller = policy.authenticator.admit(exchange)
-            exchange.key, exchange.key_limits = caller.name, caller.limits
-            handler = _handler(exchange, policy, caller)
-            await handler(exchange, policy)
-        except ClientGoneError:
-            return
-        except asyncio.CancelledError:
-            error = Refusal(503, "the gateway is shutting down", code="shutting_down", headers={"retry-after": "1"})
-            await _refuse(exchange, error, redact)
-        except Exception as error:
-            await _refuse(exchange, error, redact)
 
     async def _peer_snapshots(self) -> Sequence[Snapshot]:
         return await self.metrics_peers() if self.metrics_peers is not None else ()
@@ -171,6 +165,15 @@ class GatewayApp:
                 self._retired.add(task)
                 task.add_done_callback(self._retired.discard)
         return self._policy
+
+
+async def _answers_page(exchange: Exchange, cors: CorsPolicy) -> bool:
+    """Say in the answer which web pages may read it. Whether that was all that a browser asked for."""
+    exchange.extra_headers = cors.headers(exchange)
+    if not cors.is_preflight(exchange):
+        return False
+    await exchange.answer(200, b"", cors.preflight_headers(exchange))
+    return True
 
 
 def _handler(exchange: Exchange, policy: Policy, caller: Caller) -> Handler:

@@ -26,11 +26,8 @@ class Channel(Protocol):
     query: bytes
     headers: dict[bytes, bytes]
     """By their names in lower case."""
-
-    @property
-    def task(self) -> asyncio.Task[None]:
-        """The one that serves the request."""
-        ...
+    task: asyncio.Task[None]
+    """The one that serves the request."""
 
     @property
     def body_left(self) -> bool:

@@ -33,6 +33,7 @@ class Exchange:
     """What came in, and the way to answer it. Answers once: whole, or as a stream."""
 
     __slots__ = (
+        "_cancelling",
         "_channel",
         "_limits",
         "_spool",
@@ -178,12 +179,25 @@ class Exchange:
         except (TimeoutError, ClientGoneError):
             return
 
-    def until_gone(self) -> UntilGone:
+    def until_gone(self) -> Exchange:
         """A context that is cancelled, and raises ClientGoneError, as soon as the caller closes the connection.
 
         The body must have been read.
         """
-        return UntilGone(self, self._channel, self.task)
+        return self  # one object less for every request
+
+    def __enter__(self) -> None:
+        self._cancelling = self.task.cancelling()
+        self._channel.watch(self._lost)
+
+    def _lost(self) -> None:
+        self.client_gone = True
+        self.task.cancel()
+
+    def __exit__(self, *raised: object) -> None:
+        self._channel.unwatch()
+        if self.client_gone and self.task.uncancel() <= self._cancelling:
+            raise ClientGoneError
 
     # --- answering ---------------------------------------------------------------------------------------------------
 
@@ -249,27 +263,3 @@ class Deadline:
         self._handle.cancel()
         if self.has_passed:
             self._task.uncancel()
-
-
-class UntilGone:
-    """Cancels the task inside when the caller goes away."""
-
-    __slots__ = ("_cancelling", "_channel", "_exchange", "_task")
-
-    def __init__(self, exchange: Exchange, channel: Channel, task: Task) -> None:
-        self._exchange = exchange
-        self._channel = channel
-        self._task = task
-
-    def __enter__(self) -> None:
-        self._cancelling = self._task.cancelling()
-        self._channel.watch(self._lost)
-
-    def _lost(self) -> None:
-        self._exchange.client_gone = True
-        self._task.cancel()
-
-    def __exit__(self, *raised: object) -> None:
-        self._channel.unwatch()
-        if self._exchange.client_gone and self._task.uncancel() <= self._cancelling:
-            raise ClientGoneError

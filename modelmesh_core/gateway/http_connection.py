@@ -38,8 +38,9 @@ class HttpConnection(asyncio.Protocol):
     """A caller's connection."""
 
     __slots__ = (
-        "_deaf", "_head_size", "_is_declining", "_is_paused", "_limit", "_limits", "_open", "_outbox", "_outgoing",
-        "_parser", "_reading", "_serve", "_served", "_stall", "_transport", "_waiting", "_writable", "loop", "task",
+        "_came", "_deaf", "_fields", "_head_size", "_is_declining", "_is_paused", "_limit", "_limits", "_open",
+        "_outbox", "_outgoing", "_parser", "_reading", "_serve", "_served", "_stall", "_transport", "_waiting",
+        "_writable", "loop", "on_header",
     )  # fmt: skip
 
     def __init__(
@@ -66,9 +67,16 @@ class HttpConnection(asyncio.Protocol):
         self._stall: asyncio.TimerHandle | None = None
         """Ends the connection of a caller who does not read."""
         self._writable: asyncio.Future[None] | None = None
+        self._fields: dict[bytes, bytes] = {}
+        """Headers of the head that is coming in, or trailers, which nobody reads."""
+        self.on_header: Callable[[bytes, bytes], object] = self._fields.__setitem__
+        """For httptools, which calls it for each: nothing in Python is as fast."""
         self._parser: httptools.HttpRequestParser | None = httptools.HttpRequestParser(self)
         self._transport = cast(asyncio.Transport, None)
+        self._came = 0
+        """Bytes of the pieces in which the head that is coming in may stand."""
         self._head_size = 0
+        """Of them, those after the first piece."""
         self._deaf = False
         """Whether what comes from now on is of no interest."""
         self._is_declining = False
@@ -76,10 +84,9 @@ class HttpConnection(asyncio.Protocol):
         self._reading: IncomingRequest | None = None
         """The one that is coming in."""
         self._served: IncomingRequest | None = None
-        """The one that is being served, in ``task``."""
+        """The one that is being served."""
         self._waiting: deque[IncomingRequest] = deque()
         """Those that came ahead."""
-        self.task: asyncio.Task[None] | None = None
 
     # --- for asyncio -------------------------------------------------------------------------------------------------
 
@@ -104,6 +111,7 @@ class HttpConnection(asyncio.Protocol):
             return
         size, before = len(data), self._reading
         came = before.size if before is not None else 0
+        self._came += size
         try:
             while data and not self._deaf:
                 try:
@@ -113,19 +121,22 @@ class HttpConnection(asyncio.Protocol):
                     data = data[asked.args[0] :]
                     self._decline()
         except httptools.HttpParserError:
-            if self._reading is not None and self._reading.head_size > MAX_HEAD:
+            if self._is_head_too_large():
                 self._refuse(_HEAD_TOO_LARGE)
             elif not self._deaf:  # else it follows what was the last request anyhow
                 self._refuse(Refusal(400, "this is not a valid HTTP request", code="invalid_http"))
             return
         request = self._reading
         if self._served is not None and (request is None or request.is_head_known):
-            self._head_size = 0
+            self._came = self._head_size = 0
             if request is not None:
                 self._count_bodiless(request, size if request is before and request.size == came else 0)
             return
+        if self._came > MAX_HEAD and self._is_head_too_large():
+            self._refuse(_HEAD_TOO_LARGE)
+            return
         if not self._head_size:
-            # Where a head begins in this piece is not known; but the parser has taken its whole headers, and counted.
+            # Where a head begins in this piece is not known; but the parser has taken its whole headers.
             self._head_size = 1
             if self._served is None:
                 self._limit.set(self.loop.time() + self._limits.head)
@@ -166,27 +177,22 @@ class HttpConnection(asyncio.Protocol):
         if request is None or self._is_declining:
             return
         request.url += url
-        request.head_size += len(url)
-        if request.head_size > MAX_HEAD:
+        if len(request.url) > MAX_HEAD:
             raise ValueError("its target is too long")
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        request = self._reading
-        if request is not None and not request.is_head_known:  # else a trailer
-            request.headers[name.lower()] = value
-            request.head_size += len(name) + len(value)
-            if request.head_size > MAX_HEAD:
-                raise ValueError("its head is too large")
 
     def on_headers_complete(self) -> None:
         request, parser = self._reading, self._parser
         if request is None or parser is None or self._is_declining:
             return
+        if self._came > MAX_HEAD and self._is_head_too_large():
+            raise ValueError("its head is too large")
+        request.headers = {name.lower(): value for name, value in self._fields.items()}
+        self._fields.clear()
         request.is_head_known = True
         request.path, request.query = _target_of(request.url)
         request.method = parser.get_method().decode("ascii")
         request.keep = parser.should_keep_alive() and parser.get_http_version() == "1.1"
-        request.expects = request.headers.get(b"expect", b"").lower() == b"100-continue"
+        request.expects = b"expect" in request.headers and request.headers[b"expect"].lower() == b"100-continue"
         if self._served is None:
             self._begin(request)
         else:
@@ -203,8 +209,17 @@ class HttpConnection(asyncio.Protocol):
         if request is None or parser is None or (parser.should_upgrade() and request.declares_a_body):
             return  # the body is yet to come: see ``_decline``
         self._reading = None
+        if self._fields:
+            self._fields.clear()
         request.ended()
         self._deaf = not request.keep
+
+    def _is_head_too_large(self) -> bool:
+        """Whether what is known of the head that is coming in is more than it may be."""
+        request = self._reading
+        if request is None or request.is_head_known:
+            return False
+        return len(request.url) + sum(len(name) + len(value) for name, value in self._fields.items()) > MAX_HEAD
 
     def _decline(self) -> None:
         """Another protocol was asked for, which is not spoken here: the request and what follows are HTTP/1.1.
@@ -225,7 +240,7 @@ class HttpConnection(asyncio.Protocol):
     def _begin(self, request: IncomingRequest) -> None:
         self._limit.lift()
         self._served = request
-        self.task = self.loop.create_task(self._run(request))
+        request.task = self.loop.create_task(self._run(request))
 
     async def _run(self, request: IncomingRequest) -> None:
         try:

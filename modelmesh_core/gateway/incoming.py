@@ -30,11 +30,13 @@ class IncomingRequest:
 
     __slots__ = (
         "_connection", "_is_chunked", "_lost", "_pieces", "_waiter", "bodiless", "complete", "done", "expects",
-        "head_size", "headers", "is_head_known", "is_lost", "keep", "method", "path", "query", "size", "started", "url",
+        "headers", "is_head_known", "is_lost", "keep", "method", "path", "query", "size", "started", "task", "url",
     )  # fmt: skip
 
     def __init__(self, connection: HttpConnection) -> None:
         self._connection = connection
+        self.task: asyncio.Task[None]
+        """The one that serves it, once it is served."""
         self.method = ""
         self.path = ""
         self.query = b""
@@ -45,8 +47,6 @@ class IncomingRequest:
         self._lost: Callable[[], object] | None = None
         self._is_chunked = False
         self.is_head_known = False
-        self.head_size = 0
-        """Bytes of its target and headers so far."""
         self.bodiless = 0
         """Bytes that came since the last of the body, or since the head."""
         self.url = b""
@@ -64,13 +64,6 @@ class IncomingRequest:
         self.is_lost = False
 
     # --- reading -----------------------------------------------------------------------------------------------------
-
-    @property
-    def task(self) -> asyncio.Task[None]:
-        """The one that serves it."""
-        task = self._connection.task
-        assert task is not None, "it is served in a task"
-        return task
 
     @property
     def declares_a_body(self) -> bool:

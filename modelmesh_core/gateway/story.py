@@ -10,8 +10,6 @@ from urllib.parse import quote
 from ..interfaces.records import AttemptRecord, DecisionRecord
 from .channel import HeaderList
 
-_ZERO = Decimal(0)
-
 
 def story_headers(
     attempts: Sequence[AttemptRecord], overhead: float, answered_by: AttemptRecord | None = None
@@ -26,9 +24,12 @@ def story_headers(
         headers += _of(last.model, last.provider, last.pool)
         if last.dropped:
             headers.append((b"x-modelmesh-dropped", _text(", ".join(last.dropped))))
-        costs = [attempt.cost for attempt in attempts if attempt.cost is not None]
-        if costs:
-            headers.append((b"x-modelmesh-cost", _plain(costs[0] if len(costs) == 1 else sum(costs, _ZERO)).encode()))
+        cost = attempts[0].cost
+        for attempt in attempts[1:]:
+            if attempt.cost is not None:
+                cost = attempt.cost if cost is None else cost + attempt.cost
+        if cost is not None:
+            headers.append((b"x-modelmesh-cost", _plain(cost).encode()))
     headers.append((b"x-modelmesh-overhead-ms", b"%.3f" % max(0.0, overhead * 1000)))
     return headers
 

@@ -39,7 +39,7 @@ class RequestRequirements:
 
     def _needed(self) -> frozenset[str]:
         body = self._body
-        if self._request.operation is not Operation.CHAT or not (_ASKING & body.keys() or self._parts):
+        if self._request.operation is not Operation.CHAT or (_ASKING.isdisjoint(body) and not self._parts):
             return _NONE
         needed: set[str] = set()
         if body.get("tools") or body.get("functions"):

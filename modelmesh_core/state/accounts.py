@@ -27,7 +27,7 @@ def nano_dollars(amount: Decimal | float | None) -> int:
     """USD as integer nano-dollars; nothing for None or infinity."""
     if not amount or amount == _INFINITE:
         return 0
-    return int(Decimal(amount) * NANO) if isinstance(amount, Decimal) else round(amount * NANO)
+    return int(amount * NANO) if isinstance(amount, Decimal) else round(amount * NANO)
 
 
 class UsedWindows(Mapping[str, WindowUsage]):

@@ -69,8 +69,12 @@ class Reservation:
         self.open = True
         self.id = ""
         """Its name in the shared ledger, once that was asked."""
-        self.kept: tuple[Allowance, ...] = tuple([a for a in allowances if a.is_kept]) if ledger.shared else ()
+        self.kept: tuple[Allowance, ...] = ()
         """Those that the shared ledger has to agree to."""
+        if ledger.shared is not None:
+            for allowance in allowances:
+                if allowance.is_kept:
+                    self.kept += (allowance,)
 
     def settle(self, now: float, tokens: int, cost: Decimal | None) -> None:
         """Replace the estimate by what was really used."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import select
 import ssl
+from collections.abc import Iterable
 from time import perf_counter
 from typing import Any, cast
 
@@ -67,36 +68,39 @@ class HttptoolsConnection(asyncio.Protocol):
         self._waiter: asyncio.Future[None] | None = None
         self._patience = MovingLimit(loop, self._expire)
         self._paused = False
-        self._forget()
-
-    def _forget(self) -> None:
-        """The state between two exchanges."""
-        self._asked = False
-        self._outgoing = b""
+        # What follows is of the exchange under way.
         self._method = ""
         self._whole = False
         self._limit = 0
         self._idle: float | None = None
         self._total_at: float | None = None
-        self._items: list[tuple[bytes, bytes]] = []
         self._informational = False
-        self._keep = False
-        self._lengthless = False
-        self._size = 0
-        self._bodiless = 0
         self._rests = False
         self.status = 0
-        self.headers: Headers | None = None
-        """Of the response, once its head is whole."""
         self.coding: str | None = None
-        self.pieces: list[bytes] = []
-        """Of the body, as they came and were not read yet."""
-        self.complete = False
         self.broken: str | None = None
         """Why no more will come, in words that hold no secret."""
         self.expired = False
         """A limit passed."""
         self.too_long = False
+        self._items: list[tuple[bytes, bytes]] = []
+        self.pieces: list[bytes] = []
+        """Of the body, as they came and were not read yet."""
+        self._forget()
+
+    def _forget(self) -> None:
+        """The state between two exchanges; the rest is as it was before a whole one, or set as the next begins."""
+        self._asked = False
+        self._outgoing = b""
+        self._items.clear()
+        self._keep = False
+        self._lengthless = False
+        self._size = 0
+        self._bodiless = 0
+        self.headers: Headers | None = None
+        """Of the response, once its head is whole."""
+        self.pieces.clear()
+        self.complete = False
 
     # --- for the engine ----------------------------------------------------------------------------------------------
 
@@ -233,6 +237,7 @@ class HttptoolsConnection(asyncio.Protocol):
             self.abort("it sent something that it was not asked for")
             return
         size, had_head = self._size, self.headers is not None
+        self._bodiless += len(data)
         try:
             parser.feed_data(data)
         except HttpParserError as error:
@@ -244,13 +249,11 @@ class HttptoolsConnection(asyncio.Protocol):
             return
         if self._size > size:
             self._bodiless = 0
-        else:
-            self._bodiless += len(data)
-            if self._bodiless > MAX_HEAD:
-                self.abort(f"its head or trailers have more than {MAX_HEAD} bytes")
-                return
-            if had_head or self.headers is None:
-                return
+        elif self._bodiless > MAX_HEAD:
+            self.abort(f"its head or trailers have more than {MAX_HEAD} bytes")
+            return
+        elif had_head or self.headers is None:
+            return
         if self._whole:  # then nobody else moves the limit from the head to the body, and on with each piece
             self._patience.set(self.idle_deadline())
 
@@ -280,11 +283,11 @@ class HttptoolsConnection(asyncio.Protocol):
             raise self._refusal("something follows the response")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self.headers is None:  # else a trailer
-            self._items.append((name, value))
+        self._items.append((name, value))  # a trailer, too, which nobody reads
 
     def on_headers_complete(self) -> None:
-        parser = cast(HttpResponseParser, self._parser)
+        parser = self._parser
+        assert parser is not None, "it is the one that calls"
         status = parser.get_status_code()
         if status < 200:
             if status < 100 or status == 101:
@@ -293,13 +296,13 @@ class HttptoolsConnection(asyncio.Protocol):
             self._items.clear()
             return
         items = self._items
-        if len(items) > MAX_HEADERS or sum([len(name) + len(value) for name, value in items]) > MAX_HEAD:
+        if len(items) > MAX_HEADERS or (self._bodiless > MAX_HEAD and _size_of(items) > MAX_HEAD):
             raise self._refusal(f"its head has more than {MAX_HEADERS} headers or {MAX_HEAD} bytes")
         self.status = status
-        headers = Headers([(name.decode("latin-1"), value.decode("latin-1")) for name, value in items])
+        headers = Headers.received(items)
         self._keep = parser.should_keep_alive()
-        self._frame(headers)
-        self.coding = headers.get("content-encoding")
+        self._frame(headers.lower)
+        self.coding = headers.lower.get("content-encoding")
         self.headers = headers
         if self.coding is not None:
             self._whole = False  # unpacked while it is read
@@ -311,7 +314,7 @@ class HttptoolsConnection(asyncio.Protocol):
         elif not self._whole:
             self._wake()
 
-    def _frame(self, headers: Headers) -> None:
+    def _frame(self, headers: dict[str, str]) -> None:
         """See where the body ends. The parser refuses most of this by itself, but not in all its versions."""
         length, encoding = headers.get("content-length"), headers.get("transfer-encoding")
         if encoding is not None and (length is not None or encoding.strip().lower() != "chunked"):
@@ -359,3 +362,7 @@ class HttptoolsConnection(asyncio.Protocol):
             self._paused = False
             if self._transport is not None and not self.closed:
                 self._transport.resume_reading()
+
+
+def _size_of(items: Iterable[tuple[bytes, bytes]]) -> int:
+    return sum(len(name) + len(value) for name, value in items)

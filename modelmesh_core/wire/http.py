@@ -52,17 +52,28 @@ class HttpTimeouts:
 class Headers(Mapping[str, str]):
     """Response headers: case-insensitive, several values of one name joined by a comma."""
 
-    __slots__ = ("_values",)
+    __slots__ = ("lower",)
 
     def __init__(self, items: Iterable[tuple[str, str]] = ()) -> None:
         values: dict[str, str] = {}
         for name, value in items:
             name = name.lower()
             values[name] = f"{values[name]}, {value}" if name in values else value
-        self._values = values
+        self.lower = values
+        """By their names in lower case, for who asks with each response. Not to be changed."""
+
+    @classmethod
+    def received(cls, items: Iterable[tuple[bytes, bytes]]) -> Headers:
+        """As they came."""
+        headers = cls()
+        values = headers.lower
+        for raw_name, raw_value in items:
+            name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+            values[name] = f"{values[name]}, {value}" if name in values else value
+        return headers
 
     def __getitem__(self, name: str) -> str:
-        return self._values[name.lower()]
+        return self.lower[name.lower()]
 
     # A Mapping asks ``__getitem__`` for these, and catches its KeyError: too slow for what most responses lack.
 
@@ -73,19 +84,19 @@ class Headers(Mapping[str, str]):
     @overload
     def get(self, key: str, default: T, /) -> str | T: ...
     def get(self, key: str, default: Any = None, /) -> Any:
-        return self._values.get(key.lower(), default)
+        return self.lower.get(key.lower(), default)
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and name.lower() in self._values
+        return isinstance(name, str) and name.lower() in self.lower
 
     def __iter__(self) -> Any:
-        return iter(self._values)
+        return iter(self.lower)
 
     def __len__(self) -> int:
-        return len(self._values)
+        return len(self.lower)
 
     def __repr__(self) -> str:
-        return f"Headers({list(self._values)})"  # values can hold cookies and account ids: names only
+        return f"Headers({list(self.lower)})"  # values can hold cookies and account ids: names only
 
 
 class HeaderSet(dict[str, str]):
