@@ -39,6 +39,10 @@ class Channel(Protocol):
         """Whether all that is left of it has come, so that reading it waits for nobody."""
         ...
 
+    def take_whole(self) -> bytes | None:
+        """All that is left of the body, if all of it has come; else None, and nothing is taken."""
+        ...
+
     async def read(self) -> bytes:
         """The next piece of the body. Raises ClientGoneError."""
         ...
@@ -78,6 +82,9 @@ class AsgiChannel:
         self._receive = receive
         self._send = send
         self._watcher: asyncio.Task[None] | None = None
+
+    def take_whole(self) -> bytes | None:
+        return None
 
     async def read(self) -> bytes:
         message = await self._receive()

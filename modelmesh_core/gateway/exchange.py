@@ -95,10 +95,6 @@ class Exchange:
                 return own
         return f"req_{_ids.getrandbits(128):032x}"
 
-    def _declared_length(self) -> int:
-        text = self.headers.get(b"content-length", b"0")
-        return int(text) if text.isdigit() else 0
-
     # --- reading -----------------------------------------------------------------------------------------------------
 
     async def read_body(self, limit: int) -> bytes:
@@ -106,9 +102,12 @@ class Exchange:
 
         Raises Refusal when it is larger, encoded or too slow, ClientGoneError when it never ends.
         """
-        self._check_body(limit)
-        channel = self._channel
-        body = await (channel.read() if channel.has_whole_body else self._read_until(limit + 1))
+        if b"content-encoding" in self.headers:
+            self._check_encoding()
+        body = self._channel.take_whole()
+        if body is None:
+            self._check_length(limit)
+            body = await self._read_until(limit + 1)
         if len(body) > limit:
             raise _too_large(limit)
         return body
@@ -116,7 +115,8 @@ class Exchange:
     async def read_upload(self, limit: int) -> Content:
         """The whole body, as ``read_body`` gives it. Where it is larger than IN_MEMORY it is kept on disk until
         ``release``, and the time for a body is for each IN_MEMORY bytes of it."""
-        self._check_body(limit)
+        self._check_encoding()
+        self._check_length(limit)
         piece = await self._read_until(IN_MEMORY)
         if not self._channel.body_left and len(piece) <= limit:
             return piece
@@ -137,11 +137,14 @@ class Exchange:
         if self._spool is not None:
             self._spool.close()
 
-    def _check_body(self, limit: int) -> None:
+    def _check_encoding(self) -> None:
         encoding = self.headers.get(b"content-encoding")
         if encoding is not None and encoding.strip().lower() not in (b"", b"identity"):
             raise Refusal(415, f"content-encoding {self.header(b'content-encoding')!r} is not supported; send it plain")
-        if self._declared_length() > limit:
+
+    def _check_length(self, limit: int) -> None:
+        text = self.headers.get(b"content-length", b"0")
+        if text.isdigit() and int(text) > limit:
             raise _too_large(limit)
 
     async def _read_until(self, enough: int) -> bytes:

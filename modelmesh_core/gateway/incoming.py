@@ -77,10 +77,16 @@ class IncomingRequest:
     def has_whole_body(self) -> bool:
         return self.complete
 
+    def take_whole(self) -> bytes | None:
+        return self._take() if self.complete else None
+
     async def read(self) -> bytes:
-        pieces = self._pieces
-        if not pieces and not self.complete:
+        if not self._pieces and not self.complete:
             await self._more()
+        return self._take()
+
+    def _take(self) -> bytes:
+        pieces = self._pieces
         data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         pieces.clear()
         self.size = 0

@@ -141,7 +141,8 @@ class HttptoolsConnection(asyncio.Protocol):
         waiter = self._waiter = self._loop.create_future()
         try:
             await waiter
-            self._turns.note(perf_counter() - self._woken_at)
+            if not self._whole:
+                self._turns.note(perf_counter() - self._woken_at)
         except BaseException:
             self.abort("the call was cancelled")
             raise
@@ -216,7 +217,8 @@ class HttptoolsConnection(asyncio.Protocol):
         waiter = self._waiter
         if waiter is not None and not waiter.done():
             self._patience.lift()  # it cannot pass any more, though the waiter has its turn later
-            self._woken_at = perf_counter()
+            if not self._whole:
+                self._woken_at = perf_counter()
             waiter.set_result(None)
 
     # --- for asyncio -------------------------------------------------------------------------------------------------

@@ -40,7 +40,7 @@ from .httptools_pool import HttptoolsPool
 from .inflation import Inflater
 from .loops import LoopClients
 from .protocol import TransportOptions
-from .request_heads import Address, address_of, head_of
+from .request_heads import Address, head_of
 from .substitute import Substitute
 
 
@@ -95,8 +95,7 @@ class HttptoolsTransport:
     ) -> tuple[HttptoolsPool, HttptoolsConnection, Headers, float]:
         """Until the response's head, or with ``whole`` its end, if it is not compressed. Raises ProviderError."""
         try:
-            address = address_of(request.url)
-            head = head_of(request, address)
+            address, head = head_of(request)
         except (ValueError, TypeError):  # their texts may repeat a header's value
             raise connection_error(peer(request.url, None), MALFORMED_REQUEST) from None
         pool = self._pools.current()

@@ -23,6 +23,8 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[\t\x20-\x7e]*")
 _HOST = re.compile(r"[0-9A-Za-z._~-]+|[0-9A-Fa-f:.]+")
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
+_MOST_HEADS = 256
+"""Kept for one set of headers: most are sent to one URL, but a URL may hold the name of a model."""
 _KEPT = "!#$%&'()*+,/:;=?@[]~|"
 """What a request's target may have besides letters and digits; the rest is sent as %xx. % itself stays."""
 
@@ -60,22 +62,29 @@ def address_of(url: str) -> Address:
     )
 
 
-def head_of(request: HttpRequest, address: Address) -> bytes:
-    """The request without its body. Raises ValueError or TypeError if a part of it cannot be sent."""
-    headers = request.headers
-    lines = headers.lines if isinstance(headers, HeaderSet) else None
-    if lines is None:
-        lines = _lines(headers)
-        if isinstance(headers, HeaderSet):
-            headers.lines = lines
+def head_of(request: HttpRequest) -> tuple[Address, bytes]:
+    """Where the request leads, and what is sent of it before its body. Raises ValueError or TypeError if a part of it
+    cannot be sent."""
+    headers, method, url, body = request.headers, request.method, request.url, request.body
+    known: tuple[Address, bytes] | None = None
+    if isinstance(headers, HeaderSet):
+        known = headers.heads.get((method, url))
+    if known is None:
+        known = _head(method, url, headers)
+        if isinstance(headers, HeaderSet) and len(headers.heads) < _MOST_HEADS:
+            headers.heads[method, url] = known
+    address, head = known
+    if body is None:
+        return address, head + (b"content-length: 0\r\n\r\n" if method in WITH_A_BODY else b"\r\n")
+    return address, b"%bcontent-length: %d\r\n\r\n" % (head, len(body))
+
+
+def _head(method: str, url: str, headers: Mapping[str, str]) -> tuple[Address, bytes]:
+    """All of it but the length."""
+    address = address_of(url)
+    lines = _lines(headers)
     host = b"" if "host" in headers else address.host_line
-    body, method = request.body, request.method
-    length = b""
-    if body is not None:
-        length = b"content-length: %d\r\n" % len(body)
-    elif method in WITH_A_BODY:
-        length = b"content-length: 0\r\n"
-    return b"%b %b HTTP/1.1\r\n%b%b%b\r\n" % (_method(method), address.target, lines, host, length)
+    return address, b"%b %b HTTP/1.1\r\n%b%b" % (_method(method), address.target, lines, host)
 
 
 def _lines(headers: Mapping[str, str]) -> bytes:

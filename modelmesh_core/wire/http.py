@@ -102,12 +102,12 @@ class Headers(Mapping[str, str]):
 class HeaderSet(dict[str, str]):
     """Request headers that many requests are sent with, and that never change: what was made of them is kept."""
 
-    __slots__ = ("lines",)
+    __slots__ = ("heads",)
 
     def __init__(self, headers: Mapping[str, str]) -> None:
         super().__init__(headers)
-        self.lines: bytes | None = None
-        """As they stand in a request, once an engine has written them."""
+        self.heads: dict[tuple[str, str], Any] = {}
+        """Method and URL → what an engine has made of the requests that are sent there with them."""
 
 
 @quick_frozen
