@@ -16,8 +16,8 @@ import os
 import statistics
 import sys
 import tempfile
-from collections.abc import Iterable, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import report
@@ -32,8 +32,6 @@ LADDER = (8, 16, 32, 64, 128, 256)
 IN_FLIGHT = 32
 ROUNDS = 5
 STARTS = 3
-SLOWDOWN = 1.10
-"""A stream that takes longer than this times its direct duration is held up."""
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -73,46 +71,54 @@ class Run:
         self._rounds: int = options.rounds
         self._results = results
 
-    def calls(self, names: Iterable[str], work: set[str]) -> None:
-        """Calls that are not streamed, in rounds over peers that all run.
+    def calls(self, names: Sequence[str], work: set[str]) -> None:
+        """Calls that are not streamed, in rounds over all peers, each of which has its core to itself meanwhile.
 
         Each round starts all of them anew: two processes of one program differ by up to a fifth, by where their memory
-        happens to lie, and stay so as long as they live.
+        happens to lie, and stay so as long as they live. The next round begins with the next peer.
         """
         for number in range(self._rounds):
-            with ExitStack() as stack:
-                port = stack.enter_context(upstream_for_chat(self._folder, self._load))
-                all_running = self._start(stack, [name for name in names if name not in self._results.missing], port)
-                for one in all_running:
-                    chat.drive(one.target, IN_FLIGHT, 1)
-                for one in all_running:
-                    self._say(f"round {number + 1} of {self._rounds}: {one.name}")
-                    if "chat" in work:
-                        self._results.add_chat(one.name, chat.drive(one.target, IN_FLIGHT, self._seconds))
-                    if "latency" in work:
-                        self._results.add_latency(one.name, latency.drive(one.target, self._seconds))
-                for one in all_running:
-                    if one.process is not None:
-                        self._results.memory[one.name] = (one.memory_at_start, one.process.memory())
+            with upstream_for_chat(self._folder, self._load) as port:
+                self._ask(Running("direct", Target(port, {}), None, 0, 0), work)
+                first = number % max(1, len(names))
+                for name in (*names[first:], *names[:first]):
+                    self._say(f"round {number + 1} of {self._rounds}: {name}")
+                    with self._started(name, port) as one:
+                        if one is not None:
+                            self._ask(one, work)
         for name in self._results.missing:
             self._results.forget(name)
 
+    def _ask(self, one: Running, work: set[str]) -> None:
+        """One peer's part of a round."""
+        chat.drive(one.target, IN_FLIGHT, 1)
+        if "chat" in work:
+            self._results.add_chat(one.name, chat.drive(one.target, IN_FLIGHT, self._seconds))
+        if "latency" in work:
+            self._results.add_latency(one.name, latency.drive(one.target, self._seconds))
+        if one.process is not None:
+            self._results.memory[one.name] = (one.memory_at_start, one.process.memory())
+
     def streams(self, names: Iterable[str], levels: Sequence[int]) -> None:
-        """More and more streams at once, until the median one is held up."""
-        with ExitStack() as stack:
-            port = stack.enter_context(upstream_for_streams(self._folder, self._load))
-            climbing = self._start(stack, names, port)
-            for one in climbing:
-                streams.drive(one.target, 2)
+        """For each peer more and more streams at once, until the median one is held up."""
+        with upstream_for_streams(self._folder, self._load) as port:
+            directly = Target(port, {})
+            streams.drive(directly, 2)
             for count in levels:
-                direct = streams.drive(climbing[0].target, count)
-                self._results.add_streams("direct", direct)
-                for one in climbing[1:]:
-                    self._say(f"{count} streams: {one.name}")
-                    measured = streams.drive(one.target, count)
-                    self._results.add_streams(one.name, measured)
-                    if measured.errors or measured.duration > direct.duration * SLOWDOWN:
-                        climbing.remove(one)
+                self._say(f"{count} streams: direct")
+                self._results.add_streams("direct", streams.drive(directly, count))
+            for name in names:
+                with self._started(name, port) as one:
+                    if one is not None:
+                        self._climb(one, levels)
+
+    def _climb(self, one: Running, levels: Sequence[int]) -> None:
+        streams.drive(one.target, 2)
+        for count in levels:
+            self._say(f"{count} streams: {one.name}")
+            self._results.add_streams(one.name, streams.drive(one.target, count))
+            if self._results.held(one.name) < count:
+                return
 
     def starts(self, names: Iterable[str]) -> None:
         """Each started anew, several times."""
@@ -143,16 +149,17 @@ class Run:
         with running(PEERS[name], self._folder, port, self._gateways) as one:
             return one.ready_after
 
-    def _start(self, stack: ExitStack, names: Iterable[str], port: int) -> list[Running]:
-        """The upstream itself, then the peers. One that does not start is reported and left out."""
-        found = [Running("direct", Target(port, {}), None, 0, 0)]
-        for name in names:
-            self._say(f"starting {name}")
-            try:
-                found.append(stack.enter_context(running(PEERS[name], self._folder, port, self._gateways)))
-            except RuntimeError as error:
-                self._results.missing[name] = str(error)
-        return found
+    @contextmanager
+    def _started(self, name: str, port: int) -> Iterator[Running | None]:
+        """The peer, running. None for one that did not start, which is reported and left out."""
+        with ExitStack() as stack:
+            one: Running | None = None
+            if name not in self._results.missing:
+                try:
+                    one = stack.enter_context(running(PEERS[name], self._folder, port, self._gateways))
+                except RuntimeError as error:
+                    self._results.missing[name] = str(error)
+            yield one
 
     def _say(self, text: str) -> None:
         print(text, file=sys.stderr, flush=True)
