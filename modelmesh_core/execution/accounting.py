@@ -61,12 +61,11 @@ class Accounting:
         with self._states.lock:
             health = member.model.use().health
             health.succeeded(now, now - attempt.started, first_token)
-            health.report(headroom, now)
-            if headroom:
-                self._correct(member, headroom, now)
             state = provider.state
             state.consecutive_failures = 0
             if headroom:
+                health.report(headroom, now)
+                self._correct(member, headroom, now)
                 state.headroom = headroom
             if member.pool.judges_successes:
                 member.pool.evaluate(member, None, now)

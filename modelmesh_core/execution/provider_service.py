@@ -205,7 +205,6 @@ class ProviderService:
                     response, held = await self._open(request, timeouts)
                 else:
                     response = await self._transport.send(request, timeouts)
-                left = deadline - self._clock.monotonic()
                 try:
                     request = flow.send(response)
                 except StopIteration as stop:
@@ -214,6 +213,7 @@ class ProviderService:
                         return result
                     source, held = _HttpEvents(result, held), None
                     return source
+                left = deadline - self._clock.monotonic()
         finally:
             flow.close()
             if held is not None:

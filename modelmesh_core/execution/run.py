@@ -19,7 +19,7 @@ from ..interfaces.provider import ProviderCall
 from ..interfaces.records import DecisionRecord
 from ..interfaces.routing import AttemptState, RetryAction, RetryPlan
 from ..interfaces.traces import trace_headers
-from ..routing import RequestRequirements
+from ..routing import RequestRequirements, RoutingDecision
 from ..routing.requirements import BYTES_PER_TOKEN
 from ..wire.messages import NAMES, Body, Delivery, Headroom, Request, Usage
 from .attempt import Attempt
@@ -77,10 +77,12 @@ class Run(Generic[T]):
         try:
             again: Attempt | None = None
             while True:
-                attempt = await self._same_again(again) if again is not None else await self._choose()
+                decision, attempt = self._decide() if again is None else (None, self._choice.same_again(again))
                 again = None
-                if attempt is None:
-                    continue
+                if attempt is None or attempt.reservation.kept:
+                    attempt = await self._settled_on(decision, attempt)
+                    if attempt is None:
+                        continue
                 self._begin(attempt)
                 started = perf_counter()
                 try:
@@ -136,9 +138,6 @@ class Run(Generic[T]):
 
     # --- choosing ----------------------------------------------------------------------------------------------------
 
-    async def _same_again(self, before: Attempt) -> Attempt | None:
-        return await self._confirmed(self._choice.same_again(before))
-
     async def _confirmed(self, attempt: Attempt | None) -> Attempt | None:
         """``attempt``, once the ledger that processes share agrees; None (and the model is out) if it does not."""
         shared = self._router.states.ledger.shared
@@ -161,8 +160,8 @@ class Run(Generic[T]):
         if shared is not None and self.attempt.reservation.kept:
             await shared.flushed()
 
-    async def _choose(self) -> Attempt | None:
-        """Decide and reserve; None if the decision has to be made anew. Raises when nobody is left."""
+    def _decide(self) -> tuple[RoutingDecision, Attempt | None]:
+        """Decide and reserve, as ``Choice.decide`` does. Raises when nobody is left."""
         try:
             decision, attempt = self._choice.decide()
         except NoActiveModelError as error:
@@ -178,7 +177,11 @@ class Run(Generic[T]):
             self._limit = deadline if self._request.timeout is None else min(self._request.timeout, deadline)
             self._router.retry_budgets[decision.pool].request()
             self._router.hedge_budgets[decision.pool].request()
-        if decision.delay > 0:
+        return decision, attempt
+
+    async def _settled_on(self, decision: RoutingDecision | None, attempt: Attempt | None) -> Attempt | None:
+        """The attempt, once the decision's wait is over and others agree; None if the decision has to be made anew."""
+        if decision is not None and decision.delay > 0:
             if decision.delay >= self._left():
                 raise self._exhausted(f"the strategy asks to wait {decision.delay:.3g} s, past the deadline")
             await self._clock.sleep(decision.delay)
@@ -187,8 +190,6 @@ class Run(Generic[T]):
             with self._router.states.lock:
                 self._choice.wake(self._clock.now())
                 attempt = self._choice.reserve(decision)
-        if attempt is None or not attempt.reservation.kept:
-            return attempt
         return await self._confirmed(attempt)
 
     def _begin(self, attempt: Attempt) -> None:

@@ -98,7 +98,8 @@ class StreamRun(Run[OpenStream]):
         """Ask one model after another until one goes on. Raises ModelMeshError when nobody is left."""
         again: Attempt | None = None
         while True:
-            attempt = await self._same_again(again) if again is not None else await self._choose()
+            decision, attempt = self._decide() if again is None else (None, self._choice.same_again(again))
+            attempt = await self._settled_on(decision, attempt)
             prefills, again = again is None, None
             if attempt is None:
                 continue

@@ -146,9 +146,8 @@ def _offered(exchange: Exchange) -> list[bytes]:
         scheme, _, credential = headers[b"authorization"].partition(b" ")
         if scheme.lower() == b"bearer" and (token := credential.strip()):
             offered.append(token)
-    for name in _KEY_HEADERS:
-        if name in headers and (token := headers[name].strip()):
-            offered.append(token)
+    if not headers.keys().isdisjoint(_KEY_HEADERS):
+        offered += [token for name in _KEY_HEADERS if name in headers and (token := headers[name].strip())]
     return offered
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import os
 import queue
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from .server import ProxyServer
 
 _ENDED = 0
+_MALLOC = ((-1, 16 * 1024 * 1024), (-3, 1024 * 1024))
+"""M_TRIM_THRESHOLD: bytes that stay. M_MMAP_THRESHOLD: from which size on a block is mapped by itself (to set the one
+ends its growth with the blocks that are freed)."""
 RELOAD: int | None = getattr(signal, "SIGHUP", None)
 """The signal that asks for the configuration to be read again; Windows has none."""
 
@@ -34,6 +38,7 @@ def serve_until_signalled(server: ProxyServer, life_line: int | None = None) -> 
             threading.Thread(target=_watch, args=(life_line, inbox), name="modelmesh life line", daemon=True).start()
         server.start(when_ended=lambda: inbox.put(_ENDED))
         _spare_the_collector()
+        _spare_the_allocator()
         while (number := inbox.get()) != _ENDED:
             if number == RELOAD:
                 threading.Thread(target=server.reload, name="modelmesh reload", daemon=True).start()
@@ -50,6 +55,16 @@ def _spare_the_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
+
+
+def _spare_the_allocator() -> None:
+    """Keep some memory that was freed: glibc gives back whatever is over 128 KB, and the next round faults it in."""
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, TypeError, AttributeError):  # another C library
+        return
+    for parameter, size in _MALLOC:
+        mallopt(parameter, size)
 
 
 def _watch(life_line: int, inbox: Inbox) -> None:

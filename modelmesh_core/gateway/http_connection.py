@@ -186,7 +186,7 @@ class HttpConnection(asyncio.Protocol):
             return
         if self._came > MAX_HEAD and self._is_head_too_large():
             raise ValueError("its head is too large")
-        request.headers = {name.lower(): value for name, value in self._fields.items()}
+        request.headers = dict(zip(map(bytes.lower, self._fields), self._fields.values(), strict=True))
         self._fields.clear()
         request.is_head_known = True
         request.path, request.query = _target_of(request.url)

@@ -38,10 +38,15 @@ class SinkQueue:
 
     def put(self, entry: Entry) -> None:
         """Queue ``entry``; drop it if the queue is full. Never blocks."""
-        if len(self._entries) >= self._capacity:
-            self.dropped += 1
-        else:
-            self._entries.append(json_line(entry) if self._as_lines else entry)
+        self.put_all((entry,))
+
+    def put_all(self, entries: Sequence[Entry]) -> None:
+        """Queue ``entries``, and drop those that do not fit. Never blocks."""
+        room = max(0, self._capacity - len(self._entries))
+        if room < len(entries):
+            self.dropped += len(entries) - room
+            entries = entries[:room]
+        self._entries.extend(map(json_line, entries) if self._as_lines else entries)
 
     def count(self, records: Sequence[DecisionRecord]) -> None:
         """Hand ended requests to ``counter`` at once. Those that it refuses are dropped: it may have counted some."""

@@ -56,20 +56,15 @@ class RequestLogger:
 
     def log(self, records: Sequence[DecisionRecord]) -> None:
         """Queue the entries of decision records. Nothing is formatted when nobody listens."""
-        if self._queues or self._whole:
-            for record in records:
-                self._log(record)
-
-    def _log(self, record: DecisionRecord) -> None:
-        if not self._whole and self.level == "metadata":
-            entry = record.brief()
-            for queue in self._queues:
-                queue.put(entry)
+        if not self._queues and not self._whole:
             return
-        whole = record.to_dict()
-        for queue in self._whole:
-            queue.put(whole)
-        if self._queues:
-            entry = whole if self._keys is None else {key: whole[key] for key in self._keys}
-            for queue in self._queues:
-                queue.put(entry)
+        if not self._whole and self.level == "metadata":
+            entries = [record.brief() for record in records]
+        else:
+            whole = [record.to_dict() for record in records]
+            for queue in self._whole:
+                queue.put_all(whole)
+            keys = self._keys
+            entries = whole if keys is None else [{key: one[key] for key in keys} for one in whole]
+        for queue in self._queues:
+            queue.put_all(entries)

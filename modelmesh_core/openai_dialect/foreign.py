@@ -6,7 +6,7 @@ from typing import Any
 
 from ..errors import Failure, FailureKind, provider_error
 from ..interfaces.provider import ProviderCall
-from ..wire.messages import Body, Dialect
+from ..wire.messages import Body
 from ..wire.shapes import as_list, as_object
 
 _SAID_OTHERWISE = frozenset(
@@ -30,13 +30,11 @@ _IN_TOOLS = frozenset({"cache_control", "defer_loading", "eager_input_streaming"
 
 
 def without_foreign(call: ProviderCall, body: Body, keeps: frozenset[str]) -> Body:
-    """``body`` as a server of this dialect takes it; the same object where the caller asked in this dialect.
+    """``body``, which was asked for in another dialect, as a server of this one takes it.
 
     ``keeps``: fields of messages, parts and tools that this vendor understands. Raises ProviderError of kind
     INVALID_REQUEST for what cannot be answered without another vendor's memory.
     """
-    if call.dialect is Dialect.OPENAI_CHAT:
-        return body
     for name in _KEPT_ELSEWHERE:
         if body.get(name) is not None:
             message = f"{name} names what another provider keeps, and this one does not know: send the whole input"

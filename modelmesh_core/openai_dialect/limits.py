@@ -24,9 +24,9 @@ def headroom_of(headers: Mapping[str, str], now: float) -> Headroom:
     ``now`` is UTC epoch seconds, for servers that name the moment of a reset. A header without a kind is about
     requests; ``KIND-minute`` is the plain ``KIND``.
     """
-    named = [name for name in headers if name.startswith(_PREFIX)]
-    if not named:
+    if _PREFIX not in " ".join(headers):
         return _NONE
+    named = [name for name in headers if name.startswith(_PREFIX)]
     found: dict[str, dict[str, str]] = {}
     for name in named:
         field, _, kind = name[len(_PREFIX) :].partition("-")

@@ -156,20 +156,24 @@ class OpenAICompatible(HttpProvider):
 
     def _request(self, call: ProviderCall, exchange: Exchange) -> HttpRequest:
         body = self.prepare(call)
-        if call.operation is Operation.CHAT:
+        operation = call.operation
+        if operation is Operation.CHAT and call.dialect is not Dialect.OPENAI_CHAT:
             body = without_foreign(call, body, self.keeps)
-        body = prefilled(call, body, self.prefill_mark)
-        for name in ("stream", "stream_format") if call.operation is Operation.SPEECH else ("stream",):
-            body.pop(name, None)
-        options = as_object(body.pop("stream_options", None))
+        if call.prefill is not None:
+            body = prefilled(call.prefill, body, self.prefill_mark)
+        body.pop("stream", None)
+        if operation is Operation.SPEECH:
+            body.pop("stream_format", None)
+        options = body.pop("stream_options", None)
         path = exchange.path
-        if call.operation is Operation.IMAGES:
+        if operation is Operation.IMAGES:
             path = images_path(body, path)
-        path = self.paths.get(call.operation, path)
+        if self.paths:
+            path = self.paths.get(operation, path)
         if call.stream:
             body.update(exchange.stream)
-        if call.stream and call.operation in _COMPLETIONS and self.takes_stream_options:
-            body["stream_options"] = {**options, "include_usage": True}
+            if operation in _COMPLETIONS and self.takes_stream_options:
+                body["stream_options"] = {**as_object(options), "include_usage": True}
         media_type, content = exchange.encode(body)
         headers: Mapping[str, str] = self._headers_of_json()
         if media_type is not JSON:  # it names the boundary, so no header of the settings may replace it

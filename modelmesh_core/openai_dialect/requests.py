@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..interfaces.provider import ProviderCall
 from ..wire.forms import FormFile, encode_form
 from ..wire.messages import Body
 from ..wire.shapes import as_list, json_bytes
@@ -60,11 +59,9 @@ def images_path(body: Body, path: str) -> str:
     return EDITS if body.get("prompt") else VARIATIONS
 
 
-def prefilled(call: ProviderCall, body: Body, mark: Any) -> Body:
-    """``body`` with the message that is to be continued, if there is one."""
-    if call.prefill is None:
-        return body
-    begun = {"role": "assistant", "content": call.prefill, **mark}
+def prefilled(text: str, body: Body, mark: Any) -> Body:
+    """``body`` with a last message, of the assistant, that is to be continued."""
+    begun = {"role": "assistant", "content": text, **mark}
     return {**body, "messages": [*as_list(body.get("messages")), begun]}
 
 

@@ -70,6 +70,8 @@ class RoutingPipeline:
         self._relay = relay
         self._pools = pools
         self._stages = [Stage(name) for name in FILTERS]
+        self._filters: dict[str, list[tuple[str, Callable[..., Sequence[Candidate]]]]] = {}
+        """Pool → its filters, once they were asked for."""
 
     def get_stages(self) -> list[str]:
         """Names of all stages, in order."""
@@ -91,6 +93,7 @@ class RoutingPipeline:
         elif anchor is not None and (anchor != LAST or before is None):
             raise ValueError(f"no filter can stand there; the stages are {', '.join(self.get_stages())}")
         self._stages.insert(place, stage)
+        self._filters.clear()
 
     def remove_stage(self, name: str) -> None:
         """Remove a filter. The stages that resolve and select can be replaced by a plugin, but not removed."""
@@ -98,6 +101,7 @@ class RoutingPipeline:
         if len(kept) == len(self._stages):
             raise ValueError(f"no filter is named {name!r}; the filters are {', '.join(s.name for s in self._stages)}")
         self._stages = kept
+        self._filters.clear()
 
     def resolve(self, context: RoutingContext) -> Sequence[str]:
         """The pools for the name that was asked for, best first. Raises CapabilityNotFoundError."""
@@ -158,23 +162,19 @@ class RoutingPipeline:
             candidates = _allowed(context, candidates)
         if not candidates:
             return None
-        call = pool.relay.call
         started = perf_counter() if timings is not None else 0.0
-        for stage in self._stages:
-            name = context.stage = stage.name
-            run = stage.run
-            kept = (
-                getattr(call, name)(context=context, candidates=candidates) if run is None else run(context, candidates)
-            )
+        for name, run in self._filters.get(pool.id) or self._prepare(pool):
+            context.stage = name
+            kept = run(context=context, candidates=candidates)
             if timings is not None:
                 started = _timed(timings, name, started)
             if len(kept) != len(candidates):
-                self._explain_silent_drops(context, stage, candidates, kept)
+                self._explain_silent_drops(context, candidates, kept)
                 if not kept:
                     return None
             candidates = kept
         context.stage = LAST
-        chosen: Candidate | None = call.select_model(context=context, candidates=candidates)
+        chosen: Candidate | None = pool.relay.call.select_model(context=context, candidates=candidates)
         if timings is not None:
             _timed(timings, LAST, started)
         if chosen is None:
@@ -187,21 +187,30 @@ class RoutingPipeline:
             pools,
             pool.id,
             chosen.model,
-            tuple([candidate.model.id for candidate in candidates]),
+            _ids_of(candidates, context.pool.members),
             tuple(context.drops),
             context.estimate_cost,
             context.delay,
             context.queue,
         )
 
+    def _prepare(self, pool: CapabilityPool) -> list[tuple[str, Callable[..., Sequence[Candidate]]]]:
+        """The filters of a pool, by their names, as its relay calls them."""
+        call = pool.relay.call
+        found = self._filters[pool.id] = [
+            (stage.name, getattr(call, stage.name) if stage.run is None else _named(stage.run))
+            for stage in self._stages
+        ]
+        return found
+
     def _explain_silent_drops(
-        self, context: RoutingContext, stage: Stage, before: Sequence[Candidate], kept: Sequence[Candidate]
+        self, context: RoutingContext, before: Sequence[Candidate], kept: Sequence[Candidate]
     ) -> None:
-        explained = {drop.model for drop in context.drops if drop.stage == stage.name}
+        explained = {drop.model for drop in context.drops if drop.stage == context.stage}
         ids = {candidate.id for candidate in kept}
         for candidate in before:
             if candidate.id not in ids and candidate.id not in explained:
-                context.drop(candidate, f"a plugin's {stage.name} left it out")
+                context.drop(candidate, f"a plugin's {context.stage} left it out")
 
     def _nobody(self, context: RoutingContext, tried: Sequence[str]) -> NoActiveModelError:
         waits: list[float] = []
@@ -233,6 +242,20 @@ class RoutingPipeline:
         elif used_up.issuperset(dropped) and dropped:
             error.status_code, error.error_type = 429, "insufficient_quota"
         return error
+
+
+def _named(run: Filter) -> Callable[..., Sequence[Candidate]]:
+    """A filter, to be called as hooks are: by the names of its arguments, which are a stranger's to choose."""
+
+    def call(context: RoutingContext, candidates: Sequence[Candidate]) -> Sequence[Candidate]:
+        return run(context, candidates)
+
+    return call
+
+
+def _ids_of(candidates: Sequence[Candidate], members: tuple[str, ...]) -> tuple[str, ...]:
+    """Full ids of ``candidates``, who are some of ``members`` or all of them."""
+    return members if len(candidates) == len(members) else tuple([candidate.model.id for candidate in candidates])
 
 
 def _timed(timings: dict[str, float], stage: str, started: float) -> float:

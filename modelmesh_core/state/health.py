@@ -139,10 +139,9 @@ class ModelHealth:
 
     def report(self, headroom: Headroom, now: float) -> None:
         """Take what the provider said is left."""
-        if headroom:
-            self.headroom = headroom
-            self.headroom_at = now
-            self.version += 1
+        self.headroom = headroom
+        self.headroom_at = now
+        self.version += 1
 
     def reset(self) -> None:
         """Forget failures: the model was brought back."""

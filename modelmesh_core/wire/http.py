@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from email.utils import parsedate_to_datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Protocol, TypeVar, overload
 
 import attrs
@@ -63,13 +63,13 @@ class Headers(Mapping[str, str]):
         """By their names in lower case, for who asks with each response. Not to be changed."""
 
     @classmethod
-    def received(cls, items: Iterable[tuple[bytes, bytes]]) -> Headers:
+    def received(cls, items: Sequence[tuple[bytes, bytes]]) -> Headers:
         """As they came."""
-        headers = cls()
-        values = headers.lower
-        for raw_name, raw_value in items:
-            name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
-            values[name] = f"{values[name]}, {value}" if name in values else value
+        values = {_lower(name): str(value, "latin-1") for name, value in items}
+        if len(values) < len(items):  # a name came twice
+            return cls([(_lower(name), str(value, "latin-1")) for name, value in items])
+        headers = cls.__new__(cls)
+        headers.lower = values
         return headers
 
     def __getitem__(self, name: str) -> str:
@@ -97,6 +97,11 @@ class Headers(Mapping[str, str]):
 
     def __repr__(self) -> str:
         return f"Headers({list(self.lower)})"  # values can hold cookies and account ids: names only
+
+
+@lru_cache(maxsize=1024)
+def _lower(name: bytes) -> str:
+    return name.decode("latin-1").lower()
 
 
 class HeaderSet(dict[str, str]):

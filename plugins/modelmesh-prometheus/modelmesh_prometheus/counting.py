@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
-from decimal import Decimal
+from itertools import repeat
+from operator import attrgetter
 from typing import Any
 
 from modelmesh_core import AttemptRecord, DecisionRecord, Entry
@@ -13,6 +14,7 @@ TOKENS = ("input", "output", "cached_input", "cache_write", "reasoning", "audio"
 FIRST_TOKEN = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 30.0, 60.0)
 ROUTING = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1)
 OTHER = "other"
+_COUNTS = tuple(attrgetter(kind) for kind in TOKENS)
 
 Labels = tuple[str, ...]
 Row = tuple[str, Labels, Any]
@@ -29,12 +31,13 @@ class Histogram:
         self._counts = [0] * (len(bounds) + 1)
         self._sum = 0.0
 
-    def add(self, *values: float) -> None:
-        counts, bounds = self._counts, self._bounds
-        for value in values:
-            value = value if value > 0.0 else 0.0  # a clock that was set back is no negative duration
-            counts[bisect_left(bounds, value)] += 1
-            self._sum += value
+    def add(self, values: Sequence[float]) -> None:
+        if values and min(values) < 0.0:  # a clock that was set back is no negative duration
+            values = [max(value, 0.0) for value in values]
+        counts = self._counts
+        for place in map(bisect_left, repeat(self._bounds), values):
+            counts[place] += 1
+        self._sum += sum(values)
 
     @property
     def value(self) -> list[Any]:
@@ -53,20 +56,10 @@ class _Caller:
         self.cost = 0.0
 
     def used(self, attempts: Sequence[AttemptRecord]) -> None:
-        tokens = self.tokens
-        cost = Decimal(0)
-        for attempt in attempts:
-            usage = attempt.usage
-            if usage is not None:
-                tokens[0] += usage.input
-                tokens[1] += usage.output
-                tokens[2] += usage.cached_input
-                tokens[3] += usage.cache_write
-                tokens[4] += usage.reasoning
-                tokens[5] += usage.audio
-            if attempt.cost is not None:
-                cost += attempt.cost
-        self.cost += float(cost)
+        usages = [attempt.usage for attempt in attempts if attempt.usage is not None]
+        for place, count in enumerate(_COUNTS):
+            self.tokens[place] += sum(map(count, usages))
+        self.cost += float(sum([attempt.cost for attempt in attempts if attempt.cost is not None]))
 
 
 class _Model:
@@ -151,13 +144,13 @@ class Counts:
         model, attempts = place.model, [record.attempts[0] for record in records]
         ended, outcome = place.caller.ended, (operation, "success")
         ended[outcome] = ended.get(outcome, 0) + len(records)
-        model.whole("success").add(*[record.ended - record.started for record in records if record.ended is not None])
-        place.routing.add(*[record.routing_seconds for record in records])
+        model.whole("success").add([record.ended - record.started for record in records if record.ended is not None])
+        place.routing.add([record.routing_seconds for record in records])
         place.caller.used(attempts)
         model.attempts["success"] = model.attempts.get("success", 0) + len(records)
-        model.took.add(*[attempt.ended - attempt.started for attempt in attempts if attempt.ended is not None])
+        model.took.add([attempt.ended - attempt.started for attempt in attempts if attempt.ended is not None])
         first = [attempt.first_byte - attempt.started for attempt in attempts if attempt.first_byte is not None]
-        model.first_token.add(*first)
+        model.first_token.add(first)
 
     def _request(self, record: DecisionRecord) -> None:
         attempts, key, pool, status = record.attempts, record.key or "", record.pool or "", record.status
@@ -166,8 +159,8 @@ class Counts:
         ended, outcome = place.caller.ended, (record.operation, status)
         ended[outcome] = ended.get(outcome, 0) + 1
         if record.ended is not None:
-            place.model.whole(status).add(record.ended - record.started)
-        place.routing.add(record.routing_seconds)
+            place.model.whole(status).add([record.ended - record.started])
+        place.routing.add([record.routing_seconds])
         before: AttemptRecord | None = None
         for attempt in attempts:
             at = place
@@ -200,9 +193,9 @@ class Counts:
         outcome = _outcome(attempt)
         model.attempts[outcome] = model.attempts.get(outcome, 0) + 1
         if outcome == "success" and attempt.ended is not None:
-            model.took.add(attempt.ended - attempt.started)
+            model.took.add([attempt.ended - attempt.started])
         if attempt.first_byte is not None:
-            model.first_token.add(attempt.first_byte - attempt.started)
+            model.first_token.add([attempt.first_byte - attempt.started])
 
     def event(self, entry: Entry) -> None:
         """Something changed in the mesh."""
