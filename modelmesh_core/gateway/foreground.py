@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from .server import ProxyServer
 
 _ENDED = 0
-_MALLOC = ((-1, 16 * 1024 * 1024), (-3, 1024 * 1024))
-"""M_TRIM_THRESHOLD: bytes that stay. M_MMAP_THRESHOLD: from which size on a block is mapped by itself (to set the one
-ends its growth with the blocks that are freed)."""
+_MALLOC = ((-8, 1), (-1, 2 * 1024 * 1024), (-3, 1024 * 1024))
+"""M_ARENA_MAX: one for all threads, of which one runs at a time. M_TRIM_THRESHOLD: bytes that stay. M_MMAP_THRESHOLD:
+from which size on a block is mapped by itself (to set the one ends its growth with the blocks that are freed)."""
 RELOAD: int | None = getattr(signal, "SIGHUP", None)
 """The signal that asks for the configuration to be read again; Windows has none."""
 
@@ -36,9 +36,9 @@ def serve_until_signalled(server: ProxyServer, life_line: int | None = None) -> 
     with signals_to(inbox):
         if life_line is not None:
             threading.Thread(target=_watch, args=(life_line, inbox), name="modelmesh life line", daemon=True).start()
+        _spare_the_allocator()
         server.start(when_ended=lambda: inbox.put(_ENDED))
         _spare_the_collector()
-        _spare_the_allocator()
         while (number := inbox.get()) != _ENDED:
             if number == RELOAD:
                 threading.Thread(target=server.reload, name="modelmesh reload", daemon=True).start()
@@ -58,7 +58,10 @@ def _spare_the_collector() -> None:
 
 
 def _spare_the_allocator() -> None:
-    """Keep some memory that was freed: glibc gives back whatever is over 128 KB, and the next round faults it in."""
+    """Keep some memory that was freed: glibc gives back whatever is over 128 KB, and the next round faults it in.
+
+    And keep it in one place: a thread's own arena holds on to what the others could use.
+    """
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, TypeError, AttributeError):  # another C library
