@@ -1,6 +1,6 @@
 """Where the microseconds of one request through `modelmesh serve` go, by thread and by function.
 
-    python benchmarks/profile_gateway.py [--work chat|streams] [--seconds 10] [--top 40] [--config FILE]
+    python benchmarks/profile_gateway.py [--work chat|streams] [--seconds 10] [--top 40]
 
 The gateway runs under load on the first core and is sampled by py-spy (`pip install py-spy`; may need root). A share
 of the samples is a share of the time, so each function's µs are its share of the wall time of a request.
@@ -106,7 +106,9 @@ def measure(work: str, seconds: float, folder: Path) -> tuple[Profile, dict[str,
 
 
 def _record(pid: int, seconds: float, into: Path) -> None:
-    command = ["py-spy", "record", "--pid", str(pid), "--duration", str(round(seconds)), "--rate", str(RATE)]
+    beside = Path(sys.executable).with_name("py-spy")
+    program = str(beside) if beside.exists() else "py-spy"
+    command = [program, "record", "--pid", str(pid), "--duration", str(round(seconds)), "--rate", str(RATE)]
     command += ["--format", "raw", "--output", str(into), "--gil", "--function"]
     subprocess.run(command, check=True, capture_output=True)
 

@@ -4,7 +4,15 @@ import asyncio
 import json
 
 from meshes import ask, config
-from modelmesh_core import ConnectorRegistry, ObservabilityConnector, ObservabilitySink, RequestCounter
+from modelmesh_core import (
+    ConnectorRegistry,
+    DecisionRecord,
+    ObservabilityConnector,
+    ObservabilitySink,
+    RequestCounter,
+)
+from modelmesh_core.observability.queue import SinkQueue
+from modelmesh_core.observability.request_log import RequestLogger
 from modelmesh_core.testing import answers
 
 A = "https://a.test/v1"
@@ -102,3 +110,21 @@ def test_calls_that_are_closed_after_their_loop_has_ended_are_counted(make_mesh,
     for call in calls:
         call.close()
     assert mesh.stats()["pool"]["chat"]["cancelled"] == 40
+
+
+async def test_of_requests_that_end_together_a_full_queue_takes_those_that_fit():
+    lines = Lines()
+    queue = SinkQueue("test.lines.v1", lines, capacity=3)
+    logger = RequestLogger([queue])
+    logger.log([ended("req_1"), ended("req_2")])
+    logger.log([ended("req_3"), ended("req_4"), ended("req_5")])
+    assert (queue.waiting, queue.dropped) == (3, 2)
+    await queue.flush()
+    logger.log([ended("req_6")])
+    await queue.flush()
+    assert [json.loads(line)["request_id"] for line in lines.lines] == ["req_1", "req_2", "req_3", "req_6"]
+    assert queue.dropped == 2
+
+
+def ended(request_id):
+    return DecisionRecord(request_id, "chat", "chat", "synchronous", 100.0, ended=101.0)

@@ -301,6 +301,7 @@ def test_stages_can_be_inserted_and_removed(make_mesh, upstream):
     upstream.script(B, [answers.chat("b")])
     mesh = make_mesh(config("a.one", "b.two"))
     pipeline = mesh.get_router().pipeline
+    assert ask(mesh).modelmesh.model == "a.one"
     pipeline.add_stage(Stage("only_b", lambda context, c: [x for x in c if x.provider == "b"]), after="filter_delivery")
     assert pipeline.get_stages() == [
         "resolve_capability",
