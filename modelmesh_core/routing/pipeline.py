@@ -92,8 +92,8 @@ class RoutingPipeline:
             place = names.index(anchor) + (0 if before is not None else 1)
         elif anchor is not None and (anchor != LAST or before is None):
             raise ValueError(f"no filter can stand there; the stages are {', '.join(self.get_stages())}")
-        self._stages.insert(place, stage)
-        self._filters.clear()
+        self._stages = [*self._stages[:place], stage, *self._stages[place:]]
+        self._filters = {}  # a new one: whoever prepares meanwhile fills the old
 
     def remove_stage(self, name: str) -> None:
         """Remove a filter. The stages that resolve and select can be replaced by a plugin, but not removed."""
@@ -101,7 +101,7 @@ class RoutingPipeline:
         if len(kept) == len(self._stages):
             raise ValueError(f"no filter is named {name!r}; the filters are {', '.join(s.name for s in self._stages)}")
         self._stages = kept
-        self._filters.clear()
+        self._filters = {}
 
     def resolve(self, context: RoutingContext) -> Sequence[str]:
         """The pools for the name that was asked for, best first. Raises CapabilityNotFoundError."""
@@ -196,8 +196,8 @@ class RoutingPipeline:
 
     def _prepare(self, pool: CapabilityPool) -> list[tuple[str, Callable[..., Sequence[Candidate]]]]:
         """The filters of a pool, by their names, as its relay calls them."""
-        call = pool.relay.call
-        found = self._filters[pool.id] = [
+        call, filters = pool.relay.call, self._filters
+        found = filters[pool.id] = [
             (stage.name, getattr(call, stage.name) if stage.run is None else _named(stage.run))
             for stage in self._stages
         ]
