@@ -40,6 +40,8 @@ EACH = 128
 """Requests of one round. Short ones, so that many are not disturbed by whatever else the machine does."""
 QUIET = 0.05
 """The share of the rounds that are taken for undisturbed."""
+PATIENCE = 30.0
+"""Seconds until a request that is never answered ends it all."""
 PORT = 8080
 URL = f"http://127.0.0.1:{PORT}/v1/chat/completions"
 RESPONSE = (
@@ -91,7 +93,10 @@ class Crowd:
             connection.connection_made(Socket(lambda data, own=connection: self._answered(own, data)))
 
     def _answered(self, connection: HttpConnection, data: bytes) -> None:
-        assert data.startswith(b"HTTP/1.1 200") and MARK.encode() in data, data
+        if not data.startswith(b"HTTP/1.1 200") or MARK.encode() not in data:
+            if not self._ended.done():
+                self._ended.set_exception(RuntimeError(f"a wrong answer: {data!r}"))
+            return
         self._left -= 1
         if self._left >= IN_FLIGHT:
             self._loop.call_soon(connection.data_received, self._asked)
@@ -99,11 +104,12 @@ class Crowd:
             self._ended.set_result(None)
 
     async def ask(self, times: int) -> None:
-        """So many requests, until the last is answered."""
+        """So many requests, until the last is answered. Raises RuntimeError or TimeoutError if one is not."""
         self._left, self._ended = times, self._loop.create_future()
         for connection in self._connections:
             self._loop.call_soon(connection.data_received, self._asked)
-        await self._ended
+        async with asyncio.timeout(PATIENCE):
+            await self._ended
 
     async def cost(self, rounds: int) -> float:
         """µs of a request."""
