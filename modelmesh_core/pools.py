@@ -117,6 +117,7 @@ class CapabilityPool:
 
     def _membership_changed(self, before: set[str]) -> None:
         self._ids = tuple(self._members)
+        self.states.membership += 1
         self._view = None
         self._at.clear()
         after = set(self._members)
@@ -170,15 +171,19 @@ class CapabilityPool:
 
     def candidates(self, context: RoutingContext) -> list[Candidate]:
         """A candidate for every member that this request may use, in pool order."""
-        now = context.now
-        if now >= self._next_change:
-            self.refresh(now)
         members = self.members_for(context)
         path = context.capability
         if path is not None and path != self.node:
             at = self.members_at(path)
             if len(at) < len(self._members):
                 members = [member for member in members if member.model.id in at]
+        return self.candidates_of(members, context)
+
+    def candidates_of(self, members: Iterable[Member], context: RoutingContext) -> list[Candidate]:
+        """A candidate for each of ``members``, who are some of the pool's."""
+        now = context.now
+        if now >= self._next_change:
+            self.refresh(now)
         if not self._guards:
             return [Candidate(context, member.definition, member, member.order) for member in members]
         live = self._guarded(now)

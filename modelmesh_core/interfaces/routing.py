@@ -162,11 +162,12 @@ class LiveModel(Protocol):
 class Candidate:
     """One model that may serve the request."""
 
-    __slots__ = ("_context", "_live", "_snapshot", "model", "order")
+    __slots__ = ("_context", "_snapshot", "live", "model", "order")
 
     def __init__(self, context: RoutingContext, model: ModelDefinition, live: LiveModel, order: int) -> None:
         self._context = context
-        self._live = live
+        self.live = live
+        """What its state is read from."""
         self._snapshot: ModelSnapshot | None = None
         self.model = model
         """Its definition: capabilities, features, constraints, prices, limits."""
@@ -178,13 +179,13 @@ class Candidate:
         """Its live state at the decision's moment. Made when first asked for: most decisions need few."""
         snapshot = self._snapshot
         if snapshot is None:
-            snapshot = self._snapshot = self._live.snapshot(self._context.now)
+            snapshot = self._snapshot = self.live.snapshot(self._context.now)
         return snapshot
 
     @property
     def is_available(self) -> bool:
         """Whether a request may go to it: not on standby, not being probed, no limit used up."""
-        return self._live.is_available(self._context.now)
+        return self.live.is_available(self._context.now)
 
     @property
     def id(self) -> str:

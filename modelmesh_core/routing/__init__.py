@@ -1,6 +1,7 @@
 """The pipeline: from a name to one model, in replaceable stages."""
 
-from .pipeline import RoutingDecision, RoutingPipeline, Stage
+from .decision import RoutingDecision
+from .pipeline import RoutingPipeline, Stage
 from .requirements import RequestRequirements
 from .stages import CapabilityResolver, DeliveryFilter, RequirementFilter, StateFilter
 

@@ -8,11 +8,12 @@ from typing import NamedTuple
 
 import attrs
 
-from ..catalogue.definitions import ModelDefinition
-from ..errors import ModelMeshError, NoActiveModelError, PermissionDeniedError
-from ..interfaces.routing import Candidate, Drop, RoutingContext
+from ..errors import ModelMeshError, PermissionDeniedError
+from ..interfaces.routing import Candidate, RoutingContext
 from ..pools import CapabilityPool
 from ..registry import HookRelay
+from .decision import KEY, RoutingDecision, nobody_left
+from .shortlist import LASTING, Shortlist, Shortlists
 
 Filter = Callable[[RoutingContext, Sequence[Candidate]], Sequence[Candidate]]
 
@@ -29,38 +30,15 @@ class Stage:
 
 FIRST = ("resolve_capability", "select_pool")
 LAST = "select_model"
-_LASTING = ("filter_delivery", "filter_requirements")
-KEY = "key"
-"""Stage of the drops that a caller's key brings about. No hook: a plugin cannot let anybody in."""
-FILTERS = ("filter_delivery", "filter_requirements", "filter_state")
+FILTERS = (*LASTING, "filter_state")
 
 
-class RoutingDecision(NamedTuple):
-    """What the pipeline decided for one attempt, and why."""
+class _Filters(NamedTuple):
+    """The filters of one pool, by their names, as its relay calls them."""
 
-    request_id: str
-    requested: str
-    """What the caller named."""
-    pools: tuple[str, ...]
-    """Every pool that was resolved, best first."""
-    pool: str
-    """The one that was taken."""
-    model: ModelDefinition
-    candidates: tuple[str, ...]
-    """Full ids that were left for the last stage, in pool order."""
-    drops: tuple[Drop, ...]
-    """Who was left out, at which stage, and why."""
-    estimate: Callable[[ModelDefinition], float]
-    """USD that the request is expected to cost at a model."""
-    delay: float = 0.0
-    """Seconds to wait before the attempt, as the strategy asked."""
-    decide_again: bool = False
-    """Whether to decide anew after that wait."""
-
-    @property
-    def estimated_cost(self) -> float:
-        """USD that the request is expected to cost; infinite where no price is known."""
-        return self.estimate(self.model)
+    lasting: Sequence[tuple[str, Callable[..., Sequence[Candidate]]]]
+    """The first ones, as far as their outcome is the same for every request of a kind."""
+    rest: Sequence[tuple[str, Callable[..., Sequence[Candidate]]]]
 
 
 class RoutingPipeline:
@@ -70,8 +48,11 @@ class RoutingPipeline:
         self._relay = relay
         self._pools = pools
         self._stages = [Stage(name) for name in FILTERS]
-        self._filters: dict[str, list[tuple[str, Callable[..., Sequence[Candidate]]]]] = {}
+        self._filters: dict[str, _Filters] = {}
         """Pool → its filters, once they were asked for."""
+        self._shortlists: Shortlists | None = None
+        """None where a plugin resolves names or selects pools."""
+        self._forget()
 
     def get_stages(self) -> list[str]:
         """Names of all stages, in order."""
@@ -93,7 +74,7 @@ class RoutingPipeline:
         elif anchor is not None and (anchor != LAST or before is None):
             raise ValueError(f"no filter can stand there; the stages are {', '.join(self.get_stages())}")
         self._stages = [*self._stages[:place], stage, *self._stages[place:]]
-        self._filters = {}  # a new one: whoever prepares meanwhile fills the old
+        self._forget()
 
     def remove_stage(self, name: str) -> None:
         """Remove a filter. The stages that resolve and select can be replaced by a plugin, but not removed."""
@@ -101,7 +82,13 @@ class RoutingPipeline:
         if len(kept) == len(self._stages):
             raise ValueError(f"no filter is named {name!r}; the filters are {', '.join(s.name for s in self._stages)}")
         self._stages = kept
+        self._forget()
+
+    def _forget(self) -> None:
+        """Prepare the filters anew. Whoever prepares or decides meanwhile fills the old ones."""
         self._filters = {}
+        is_own = all(self._relay.implementations(stage) == 1 for stage in FIRST)
+        self._shortlists = Shortlists() if is_own else None
 
     def resolve(self, context: RoutingContext) -> Sequence[str]:
         """The pools for the name that was asked for, best first. Raises CapabilityNotFoundError."""
@@ -118,6 +105,30 @@ class RoutingPipeline:
 
         ``timings``, if given, gets the seconds that each stage took.
         """
+        shortlists = self._shortlists
+        known = shortlists.find(context) if shortlists is not None and timings is None else None
+        pools = known.pools if known is not None else self._resolved(context, timings)
+        left = pools if known is not None else [pool for pool in pools if pool in self._pools]
+        tried: list[str] = []
+        while left:
+            pool = known.pool if known is not None else self._select_pool(context, left)
+            tried.append(pool.id)
+            try:
+                decision = self._in_pool(context, pool, pools, timings, known, None if len(tried) > 1 else shortlists)
+            except ModelMeshError:
+                raise
+            except Exception as error:
+                raise pool.relay.failure(context.stage, error) from error
+            if decision is not None:
+                return decision
+            known = None
+            left = [other for other in left if other != pool.id]
+            if pool.id == context.named_pool or pool.settings.on_exhausted == "error":
+                break
+        raise nobody_left(context, [self._pools[pool] for pool in tried])
+
+    def _resolved(self, context: RoutingContext, timings: dict[str, float] | None) -> tuple[str, ...]:
+        """The pools, best first, that the caller's key may ask."""
         started = perf_counter()
         pools = self.resolve(context)
         if timings is not None:
@@ -125,23 +136,7 @@ class RoutingPipeline:
         limits = context.request.key_limits
         if limits is not None and limits.narrows:
             pools = _permitted(context, pools)
-        left = [pool for pool in pools if pool in self._pools]
-        tried: list[str] = []
-        while left:
-            pool = self._select_pool(context, left)
-            tried.append(pool.id)
-            try:
-                decision = self._in_pool(context, pool, tuple(pools), timings)
-            except ModelMeshError:
-                raise
-            except Exception as error:
-                raise pool.relay.failure(context.stage, error) from error
-            if decision is not None:
-                return decision
-            left.remove(pool.id)
-            if pool.id == context.named_pool or pool.settings.on_exhausted == "error":
-                break
-        raise self._nobody(context, tried)
+        return tuple(pools)
 
     def _select_pool(self, context: RoutingContext, left: Sequence[str]) -> CapabilityPool:
         context.stage = FIRST[1]
@@ -153,27 +148,29 @@ class RoutingPipeline:
             raise self._relay.failure(context.stage, error) from error
 
     def _in_pool(
-        self, context: RoutingContext, pool: CapabilityPool, pools: tuple[str, ...], timings: dict[str, float] | None
+        self,
+        context: RoutingContext,
+        pool: CapabilityPool,
+        pools: tuple[str, ...],
+        timings: dict[str, float] | None,
+        known: Shortlist | None,
+        shortlists: Shortlists | None,
     ) -> RoutingDecision | None:
+        """The decision for a model of ``pool``, None if nobody is left. ``known`` is of this pool."""
         context.pool = pool.view()
-        candidates: Sequence[Candidate] = pool.candidates(context)
-        limits = context.request.key_limits
-        if limits is not None and limits.models:
-            candidates = _allowed(context, candidates)
+        filters = self._filters.get(pool.id) or self._prepare(pool)
+        if known is None:
+            everybody = self._everybody(context, pool)
+            lasting = self._filtered(context, everybody, filters.lasting, timings)
+            if shortlists is not None and lasting:
+                shortlists.keep(context, pools, pool, everybody, lasting)
+        else:
+            lasting = known.candidates(context)
+        candidates = self._filtered(context, lasting, filters.rest, timings)
         if not candidates:
             return None
-        started = perf_counter() if timings is not None else 0.0
-        for name, run in self._filters.get(pool.id) or self._prepare(pool):
-            context.stage = name
-            kept = run(context=context, candidates=candidates)
-            if timings is not None:
-                started = _timed(timings, name, started)
-            if len(kept) != len(candidates):
-                self._explain_silent_drops(context, candidates, kept)
-                if not kept:
-                    return None
-            candidates = kept
         context.stage = LAST
+        started = perf_counter() if timings is not None else 0.0
         chosen: Candidate | None = pool.relay.call.select_model(context=context, candidates=candidates)
         if timings is not None:
             _timed(timings, LAST, started)
@@ -181,26 +178,59 @@ class RoutingPipeline:
             for candidate in candidates:
                 context.drop(candidate, "the strategy found nothing to choose, and its fallback is error")
             return None
+        members = context.pool.members
         return RoutingDecision(
             context.request.id,
             context.request.model,
             pools,
             pool.id,
             chosen.model,
-            _ids_of(candidates, context.pool.members),
+            members if len(candidates) == len(members) else tuple([candidate.model.id for candidate in candidates]),
             tuple(context.drops),
             context.estimate_cost,
             context.delay,
             context.queue,
         )
 
-    def _prepare(self, pool: CapabilityPool) -> list[tuple[str, Callable[..., Sequence[Candidate]]]]:
-        """The filters of a pool, by their names, as its relay calls them."""
-        call, filters = pool.relay.call, self._filters
-        found = filters[pool.id] = [
-            (stage.name, getattr(call, stage.name) if stage.run is None else _named(stage.run))
+    def _everybody(self, context: RoutingContext, pool: CapabilityPool) -> Sequence[Candidate]:
+        """The candidates of ``pool`` that may answer the caller's key."""
+        candidates = pool.candidates(context)
+        limits = context.request.key_limits
+        return _allowed(context, candidates) if limits is not None and limits.models else candidates
+
+    def _filtered(
+        self,
+        context: RoutingContext,
+        candidates: Sequence[Candidate],
+        filters: Sequence[tuple[str, Callable[..., Sequence[Candidate]]]],
+        timings: dict[str, float] | None,
+    ) -> Sequence[Candidate]:
+        """Those whom all ``filters`` keep."""
+        started = perf_counter() if timings is not None else 0.0
+        for name, run in filters:
+            if not candidates:
+                break
+            context.stage = name
+            kept = run(context=context, candidates=candidates)
+            if timings is not None:
+                started = _timed(timings, name, started)
+            if len(kept) != len(candidates):
+                self._explain_silent_drops(context, candidates, kept)
+            candidates = kept
+        return candidates
+
+    def _prepare(self, pool: CapabilityPool) -> _Filters:
+        relay, filters = pool.relay, self._filters
+        every = [
+            (stage.name, getattr(relay.call, stage.name) if stage.run is None else _named(stage.run))
             for stage in self._stages
         ]
+        lasting = 0
+        for stage in self._stages:
+            if stage.run is not None or stage.name not in LASTING or relay.implementations(stage.name) > 1:
+                break
+            lasting += 1
+        found = filters[pool.id] = _Filters(every[:lasting], every[lasting:])
         return found
 
     def _explain_silent_drops(
@@ -212,37 +242,6 @@ class RoutingPipeline:
             if candidate.id not in ids and candidate.id not in explained:
                 context.drop(candidate, f"a plugin's {context.stage} left it out")
 
-    def _nobody(self, context: RoutingContext, tried: Sequence[str]) -> NoActiveModelError:
-        waits: list[float] = []
-        used_up: set[str] = set()
-        for pool_id in tried:
-            for snapshot in self._pools[pool_id].get_state():
-                if snapshot.until is not None and snapshot.until > context.now:
-                    waits.append(snapshot.until - context.now)
-                if snapshot.exhausted is not None and snapshot.deactivation_reason is None:
-                    used_up.add(snapshot.model)
-        if context.drops and all(drop.stage == KEY for drop in context.drops):
-            raise PermissionDeniedError(
-                f"the key {context.request.key!r} may not use any model that serves {context.request.model!r}.",
-                hint="`GET /v1/models` lists what it may use.",
-            )
-        dropped = {drop.model: drop.reason for drop in context.drops}
-        reasons = "; ".join(f"{model} {reason}" for model, reason in dropped.items()) or "its pools have no members"
-        retry_after = min(waits) if waits else None
-        back = f" The first may be back in {retry_after:.0f} s." if retry_after is not None else ""
-        error = NoActiveModelError(
-            f"no model can serve {context.request.model!r} now: {reasons}.{back}",
-            hint="`modelmesh explain` shows each stage; `modelmesh pools` shows who is on standby.",
-            retry_after=retry_after,
-            dropped=dropped,
-        )
-        if context.drops and all(drop.stage in _LASTING for drop in context.drops) and not context.excluded:
-            # Waiting changes nothing: the caller asks for what none of these models can do.
-            error.status_code, error.error_type = 400, "invalid_request_error"
-        elif used_up.issuperset(dropped) and dropped:
-            error.status_code, error.error_type = 429, "insufficient_quota"
-        return error
-
 
 def _named(run: Filter) -> Callable[..., Sequence[Candidate]]:
     """A filter, to be called as hooks are: by the names of its arguments, which are a stranger's to choose."""
@@ -251,11 +250,6 @@ def _named(run: Filter) -> Callable[..., Sequence[Candidate]]:
         return run(context, candidates)
 
     return call
-
-
-def _ids_of(candidates: Sequence[Candidate], members: tuple[str, ...]) -> tuple[str, ...]:
-    """Full ids of ``candidates``, who are some of ``members`` or all of them."""
-    return members if len(candidates) == len(members) else tuple([candidate.model.id for candidate in candidates])
 
 
 def _timed(timings: dict[str, float], stage: str, started: float) -> float:

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from ..catalogue.definitions import ModelDefinition
 from ..wire.messages import Body, Operation, Request
-from ..wire.shapes import as_list, as_objects
+from ..wire.shapes import as_objects
 
 BYTES_PER_TOKEN = 4.0
 """A rule of thumb for English text in current vocabularies; the settled usage replaces it."""
@@ -33,13 +33,17 @@ class RequestRequirements:
     @property
     def features(self) -> frozenset[str]:
         """Features that the model has to have, for example ``vision`` where a message holds an image."""
-        if self._features is None:
-            self._features = self._needed()
-        return self._features
+        features = self._features
+        if features is None:
+            features = self._features = self._needed()
+        return features
 
     def _needed(self) -> frozenset[str]:
         body = self._body
-        if self._request.operation is not Operation.CHAT or (_ASKING.isdisjoint(body) and not self._parts):
+        if self._request.operation is not Operation.CHAT:
+            return _NONE
+        kinds = self._kinds = _kinds_of_parts(body.get("messages"))
+        if not kinds and _ASKING.isdisjoint(body):
             return _NONE
         needed: set[str] = set()
         if body.get("tools") or body.get("functions"):
@@ -50,7 +54,7 @@ class RequestRequirements:
             needed.update({"json_schema": {"structured_output"}, "json_object": {"json_mode"}}.get(str(kind), ()))
         if body.get("logprobs"):
             needed.add("logprobs")
-        needed.update(_PART_FEATURES[kind] for kind in self._parts if kind in _PART_FEATURES)
+        needed.update(_PART_FEATURES[kind] for kind in kinds if kind in _PART_FEATURES)
         return frozenset(needed)
 
     @property
@@ -111,10 +115,10 @@ class RequestRequirements:
 
 def _kinds_of_parts(messages: Any) -> list[str]:
     kinds: list[str] = []
-    for message in as_list(messages):
-        content: Any = message.get("content") if isinstance(message, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-        if isinstance(content, list):
-            kinds += [str(part.get("type")) for part in as_objects(content)]
+    if isinstance(messages, list):
+        for message in cast(list[Any], messages):
+            if isinstance(message, dict) and isinstance(content := cast(Body, message).get("content"), list):
+                kinds += [str(part.get("type")) for part in as_objects(content)]
     return kinds
 
 

@@ -204,8 +204,14 @@ class StateFilter:
 
     @hookimpl
     def filter_state(self, context: RoutingContext, candidates: Sequence[Candidate]) -> Sequence[Candidate]:
+        now = context.now
+        for candidate in candidates:
+            if not candidate.live.is_available(now):
+                break
+        else:
+            return candidates  # mostly
         kept = [candidate for candidate in candidates if candidate.is_available]
-        return kept if len(kept) == len(candidates) else _explained(context, candidates, kept, _why_unavailable)
+        return _explained(context, candidates, kept, _why_unavailable)
 
 
 def _why_unavailable(candidate: Candidate) -> str:

@@ -52,6 +52,8 @@ class LiveStates:
         self.ledger = Ledger(self.lock)
         self.version = 0
         """Grows when a model gets a state, or states are restored: until then, an unused model stays unused."""
+        self.membership = 0
+        """Grows when a pool's members may have changed."""
         self._models: dict[str, ModelState] = {}
         self._saved: dict[str, Mapping[str, Any]] = {}
 
