@@ -26,11 +26,13 @@ class Member:
     __slots__ = (
         "_allowances",
         "_cached",
+        "_counted_in",
         "_fresh_for",
         "_fresh_until",
         "_looked_at",
         "_state",
         "definition",
+        "is_guarded",
         "is_limited",
         "is_priced",
         "model",
@@ -49,9 +51,12 @@ class Member:
             pool.has_usage_limits or model.definition.budget is not None or model.definition.limits != _UNLIMITED
         )
         """Whether anything limits it by itself: its own limits or budget, or its pool's."""
+        self.is_guarded = bool(pool.guards_of(self))
+        """Whether something does that it shares with others."""
         self.order = order
         self.standing = Standing()
         self._allowances: tuple[Allowance, ...] | None = None
+        self._counted_in: tuple[Allowance, ...] | None = None
         self._cached: ModelSnapshot | None = None
         self._fresh_for = (-1, -1, -1)
         self._fresh_until = 0.0
@@ -78,6 +83,13 @@ class Member:
                 own.append(ledger.allowance(f"pool:{self.pool.id}/{self.model.id}", self._limits_in_pool()))
             self._allowances = tuple(own)
         return self._allowances
+
+    def counted_in(self) -> tuple[Allowance, ...]:
+        """Where a request to this member is counted, whoever sends it: its own, and what it shares with others."""
+        counted = self._counted_in
+        if counted is None:
+            counted = self._counted_in = self.allowances() + self.pool.guards_of(self)
+        return counted
 
     def _usage_version(self) -> int:
         """Changes with every change of what was used."""

@@ -63,7 +63,8 @@ class CapabilityPool:
         self._guards = guards or {}
         """Provider → what all its models, and all models of this pool, share; under "" for the other providers."""
         self._emit = emit
-        self._members: dict[str, Member] = {}
+        self.members: dict[str, Member] = {}
+        """By full model id, in pool order. Changed here only."""
         self._ids: tuple[str, ...] = ()
         self._at: dict[str, frozenset[str]] = {}
         self._next_change = 0.0
@@ -98,15 +99,15 @@ class CapabilityPool:
         listed = [model for model in self.settings.models if model in wanted]
         ordered = dict.fromkeys([*listed, *wanted])
         with self.states.lock:
-            before = set(self._members)
-            self._members = {model: self._member(wanted[model], place) for place, model in enumerate(ordered)}
-            for member in self._members.values():
+            before = set(self.members)
+            self.members = {model: self._member(wanted[model], place) for place, model in enumerate(ordered)}
+            for member in self.members.values():
                 if member.is_limited:
                     member.allowances()  # known to the ledger from the start, with what others have used
             self._membership_changed(before)
 
     def _member(self, definition: ModelDefinition, order: int) -> Member:
-        member = self._members.get(definition.id)
+        member = self.members.get(definition.id)
         if member is None or member.definition is not definition:
             fresh = Member(Model(definition, self.states), self, order)
             if member is not None:
@@ -116,11 +117,11 @@ class CapabilityPool:
         return member
 
     def _membership_changed(self, before: set[str]) -> None:
-        self._ids = tuple(self._members)
+        self._ids = tuple(self.members)
         self.states.membership += 1
         self._view = None
         self._at.clear()
-        after = set(self._members)
+        after = set(self.members)
         if before and before != after:
             self._emit(
                 "pool_membership_changed",
@@ -130,22 +131,18 @@ class CapabilityPool:
     def add_model(self, definition: ModelDefinition) -> None:
         """Add a member by hand, at the end of the pool order."""
         with self.states.lock:
-            before = set(self._members)
-            self._members[definition.id] = self._member(definition, len(self._members))
+            before = set(self.members)
+            self.members[definition.id] = self._member(definition, len(self.members))
             self._membership_changed(before)
 
     def remove_model(self, model_id: str) -> None:
         """Take a member out by hand. Unknown ids are no error: it is gone either way."""
         with self.states.lock:
-            before = set(self._members)
-            if self._members.pop(model_id, None) is not None:
-                for order, member in enumerate(self._members.values()):
+            before = set(self.members)
+            if self.members.pop(model_id, None) is not None:
+                for order, member in enumerate(self.members.values()):
                     member.order = order
                 self._membership_changed(before)
-
-    @property
-    def members(self) -> Mapping[str, Member]:
-        return self._members
 
     def members_at(self, path: str) -> frozenset[str]:
         """Ids of the members that have the capability ``path`` (or something below it)."""
@@ -154,7 +151,7 @@ class CapabilityPool:
             below = path + "."
             found = self._at[path] = frozenset(
                 member.model.id
-                for member in self._members.values()
+                for member in self.members.values()
                 if any(own == path or own.startswith(below) for own in member.definition.capabilities)
                 or member.model.id in self.settings.models
             )
@@ -175,7 +172,7 @@ class CapabilityPool:
         path = context.capability
         if path is not None and path != self.node:
             at = self.members_at(path)
-            if len(at) < len(self._members):
+            if len(at) < len(self.members):
                 members = [member for member in members if member.model.id in at]
         return self.candidates_of(members, context)
 
@@ -212,7 +209,7 @@ class CapabilityPool:
 
     def members_for(self, context: RoutingContext) -> Iterable[Member]:
         """The members that this request may use, in pool order."""
-        return self._members.values()
+        return self.members.values()
 
     def select(self, context: RoutingContext, candidates: list[Candidate]) -> Candidate | None:
         """What the pool's strategy chooses among ``candidates``; changes nothing."""
@@ -224,10 +221,12 @@ class CapabilityPool:
         Returns whether this request is its probe.
         """
         self.last_selected = model_id
-        standing = self._members[model_id].standing
+        standing = self.members[model_id].standing
+        if standing.reason is None and self.current_model == model_id:
+            return False
         status = standing.status(now)
         if self.current_model != model_id or status is not Status.ACTIVE:
-            current = self._members.get(self.current_model) if self.current_model else None
+            current = self.members.get(self.current_model) if self.current_model else None
             if current is None or current.standing.status(now) is not Status.ACTIVE:
                 self.current_model = model_id
         if status is not Status.HALF_OPEN:
@@ -244,7 +243,7 @@ class CapabilityPool:
             if self._check_maintenance:
                 self._begin_maintenance(now)
             deadlines = [_NEVER]
-            for member in self._members.values():
+            for member in self.members.values():
                 standing = member.standing
                 if standing.until is not None and now >= standing.until:
                     self._let_back(member, now)
@@ -263,7 +262,7 @@ class CapabilityPool:
             self._activate(member, "its deadline has passed")
 
     def _begin_maintenance(self, now: float) -> None:
-        for member in self._members.values():
+        for member in self.members.values():
             if member.standing.reason is not Reason.MAINTENANCE:
                 self.evaluate(member, None, now)
 
@@ -335,12 +334,12 @@ class CapabilityPool:
 
     def deactivate(self, model_id: str, reason: str = "") -> None:
         """Put a member on standby by hand; only ``recover`` brings it back. Raises KeyError if it is no member."""
-        self.put_on_standby(self._members[model_id], Deactivation(Reason.MANUAL, None, reason), self._clock.now())
+        self.put_on_standby(self.members[model_id], Deactivation(Reason.MANUAL, None, reason), self._clock.now())
 
     def hear(self, standby: Mapping[str, Any], now: float) -> None:
         """Another process has these models on standby (as ``Standing.export`` gives them): so they are here, too."""
         for model, saved in standby.items():
-            member = self._members.get(model)
+            member = self.members.get(model)
             told = Standing.heard(saved) if member is not None else None
             if member is None or told is None or told.until is None or told.until <= now:
                 continue
@@ -349,31 +348,31 @@ class CapabilityPool:
 
     def recover(self, model_id: str) -> None:
         """Bring a member back by hand, whatever the reason. Raises KeyError if it is no member."""
-        self._activate(self._members[model_id], "by hand")
+        self._activate(self.members[model_id], "by hand")
 
     def get_active_models(self) -> list[str]:
         """Full ids, in pool order."""
         now = self._clock.now()
         self.refresh(now)
-        return [m.model.id for m in self._members.values() if m.standing.status(now) is Status.ACTIVE]
+        return [m.model.id for m in self.members.values() if m.standing.status(now) is Status.ACTIVE]
 
     def get_standby_models(self) -> list[str]:
         """Full ids, in pool order; half-open ones included."""
         now = self._clock.now()
         self.refresh(now)
-        return [m.model.id for m in self._members.values() if m.standing.status(now) is not Status.ACTIVE]
+        return [m.model.id for m in self.members.values() if m.standing.status(now) is not Status.ACTIVE]
 
     def get_state(self) -> list[ModelSnapshot]:
         """A snapshot of every member, in pool order."""
         now = self._clock.now()
         self.refresh(now)
         live = self._guarded(now)
-        return [live(member).snapshot(now) for member in self._members.values()]
+        return [live(member).snapshot(now) for member in self.members.values()]
 
     # --- persistence -------------------------------------------------------------------------------------------------
 
     def export(self) -> dict[str, Any]:
-        standings = {member.model.id: member.standing.export() for member in self._members.values()}
+        standings = {member.model.id: member.standing.export() for member in self.members.values()}
         return {
             "current_model": self.current_model,
             "last_selected": self.last_selected,
@@ -386,6 +385,6 @@ class CapabilityPool:
             self.current_model = saved.get("current_model")
             self.last_selected = saved.get("last_selected")
             for model, standing in saved.get("standby", {}).items():
-                if model in self._members:
-                    self._members[model].standing.restore(standing)
+                if model in self.members:
+                    self.members[model].standing.restore(standing)
             self._next_change = 0.0

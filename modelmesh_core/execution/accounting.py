@@ -75,7 +75,7 @@ class Accounting:
 
         Vendors name their limits in many ways; one is recognized by its size.
         """
-        for allowance in (*member.allowances(), *member.pool.guards_of(member)):
+        for allowance in member.counted_in():
             for row in allowance.limits.windows:
                 requests = _used(headroom, "requests", row.requests)
                 tokens = _used(headroom, "tokens", row.tokens)

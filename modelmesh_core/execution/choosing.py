@@ -14,7 +14,6 @@ from ..members import Member
 from ..pools import CapabilityPool
 from ..routing import RequestRequirements, RoutingDecision
 from ..state.allowances import Allowance, LimitReached
-from ..state.ledger import Reservation
 from ..wire.messages import Request
 from .attempt import Attempt
 
@@ -71,7 +70,7 @@ class Choice:
     def _execute(self) -> RoutingDecision:
         """Run the pipeline; over the models that were put last, too, once nobody else is left."""
         router = self._router
-        excluded = self._out()
+        excluded = self._out() if self._put_last else self._excluded
         self.context = router.context(self._request, self._requirements, attempts=self.failed, excluded=excluded)
         try:
             return router.pipeline.execute(self.context)
@@ -84,8 +83,6 @@ class Choice:
 
     def _out(self) -> dict[str, str]:
         """Full model id → why it is not asked now."""
-        if not self._put_last:
-            return self._excluded
         return {**{model: why for model, (_, why) in self._put_last.items()}, **self._excluded}
 
     def wake(self, now: float) -> None:
@@ -94,9 +91,8 @@ class Choice:
 
     def reserve(self, decision: RoutingDecision) -> Attempt | None:
         """Set the attempt's share of the limits aside; None (and the model is out) if it does not fit."""
-        pool = self._router.pools[decision.pool]
+        pool, now = self._router.pools[decision.pool], self.context.now
         member = pool.members[decision.model.id]
-        now = self.context.now
         attempt = self._reserved(pool, member, now)
         if attempt is not None:
             attempt.is_probe = pool.commit(decision.model.id, now)
@@ -199,8 +195,15 @@ class Choice:
     # --- reserving ---------------------------------------------------------------------------------------------------
 
     def _reserved(self, pool: CapabilityPool, member: Member, now: float) -> Attempt | None:
-        router = self._router
-        reservation = self._set_aside(pool, member, now)
+        """With an estimate of what it will use; only its count where no limit could be passed."""
+        router, own, counted_in = self._router, self._request_allowances, member.counted_in()
+        tokens, cost = 0, 0.0
+        if own:
+            counted_in += own
+        if own or member.is_limited or member.is_guarded:
+            tokens = self._requirements.input_tokens + self._requirements.output_tokens
+            cost = self._requirements.cost(member.definition)
+        reservation = router.states.ledger.reserve(counted_in, tokens=tokens, cost=cost, now=now)
         if isinstance(reservation, LimitReached):
             self.refused(member.model.id, reservation)
             return None
@@ -231,13 +234,3 @@ class Choice:
         for other in self._members():
             if not other.pricing.is_free:
                 self.exclude(other.id, f"would pass the {reached.reason}{whose}")
-
-    def _set_aside(self, pool: CapabilityPool, member: Member, now: float) -> Reservation | LimitReached:
-        """Reserve an estimate of what the attempt will use; only its count where no limit could be passed."""
-        guards = pool.guards_of(member) + self._request_allowances
-        tokens, cost = 0, 0.0
-        if guards or member.is_limited:
-            tokens = self._requirements.input_tokens + self._requirements.output_tokens
-            cost = self._requirements.cost(member.definition)
-        allowances = member.allowances() + guards
-        return self._router.states.ledger.reserve(allowances, tokens=tokens, cost=cost, now=now)

@@ -25,9 +25,9 @@ _INFINITE = float("inf")
 
 def nano_dollars(amount: Decimal | float | None) -> int:
     """USD as integer nano-dollars; nothing for None or infinity."""
-    if not amount or amount == _INFINITE:
-        return 0
-    return int(amount * NANO) if isinstance(amount, Decimal) else round(amount * NANO)
+    if isinstance(amount, Decimal):
+        return int(amount * NANO)  # what was billed is finite
+    return round(amount * NANO) if amount and amount != _INFINITE else 0
 
 
 class UsedWindows(Mapping[str, WindowUsage]):

@@ -43,6 +43,7 @@ class Allowance:
         "_rows",
         "account",
         "is_kept",
+        "is_limited",
         "limits",
     )
 
@@ -62,6 +63,7 @@ class Allowance:
         )
         self.is_kept = bool(limits.windows) or limits.concurrent is not None
         """Whether the shared ledger has to agree to each reservation."""
+        self.is_limited = not limits.is_empty
         self._lines: tuple[Line, ...] = ()
         self._lines_until = 0.0
 

@@ -142,10 +142,12 @@ class Ledger:
 
         With a shared ledger this is only the first half: see ``SharedLedger.confirm``.
         """
-        nanos = nano_dollars(cost)
-        share = self.shared.share if self.shared is not None else 1.0
+        nanos = nano_dollars(cost) if cost else 0
         with self.lock:
             for allowance in allowances:
+                if not allowance.is_limited:
+                    continue
+                share = self.shared.share if self.shared is not None else 1.0
                 if share >= 1.0 and allowance.fits(tokens, nanos, now):
                     continue
                 refused = allowance.refused(tokens, nanos, now, share)
