@@ -86,7 +86,8 @@ class Run(Generic[T]):
                 self._begin(attempt)
                 started = perf_counter()
                 try:
-                    delay = hedge_delay(attempt, self._request.delivery)
+                    hedges = attempt.pool.settings.hedge is not None
+                    delay = hedge_delay(attempt, self._request.delivery) if hedges else None
                     if delay is None:
                         self.attempt, answer = attempt, await self._sent(attempt, ask)
                     else:
@@ -173,10 +174,12 @@ class Run(Generic[T]):
             raise self._exhausted("nobody else is left") from error
         if not self._is_counted:
             self._is_counted = True
-            deadline = self._router.pools[decision.pool].settings.deadline
-            self._limit = deadline if self._request.timeout is None else min(self._request.timeout, deadline)
+            settings = self._router.pools[decision.pool].settings
+            asked, deadline = self._request.timeout, settings.deadline
+            self._limit = deadline if asked is None else min(asked, deadline)
             self._router.retry_budgets[decision.pool].request()
-            self._router.hedge_budgets[decision.pool].request()
+            if settings.hedge is not None:
+                self._router.hedge_budgets[decision.pool].request()
         return decision, attempt
 
     async def _settled_on(self, decision: RoutingDecision | None, attempt: Attempt | None) -> Attempt | None:
@@ -214,8 +217,9 @@ class Run(Generic[T]):
         self._note(attempt)
 
     def _note(self, attempt: Attempt) -> None:
-        self.record.attempts.append(attempt.record)
-        self._tries[attempt.model] = self._tries.get(attempt.model, 0) + 1
+        record = attempt.record
+        self.record.attempts.append(record)
+        self._tries[record.model] = self._tries.get(record.model, 0) + 1
 
     def _call(self, attempt: Attempt) -> ProviderCall:
         model, request = attempt.member.definition, self._request

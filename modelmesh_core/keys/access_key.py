@@ -17,7 +17,8 @@ from cattrs import Converter
 from ..limits import BudgetSettings, KeyLimits, QuotaSettings
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_ID = slice(len("mm-"), len("mm-") + 16)
+TOKEN_ID = slice(len("mm-"), len("mm-") + 16)
+"""Where a token's id stands in it."""
 _SALT_BYTES = 16
 
 
@@ -112,11 +113,6 @@ def make_token(hash_key: bytes) -> tuple[str, Token]:
     token_id, salt = secrets.token_hex(8), secrets.token_bytes(_SALT_BYTES)
     token = f"mm-{token_id}-{secrets.token_urlsafe(32)}"
     return token, Token(token_id, salt.hex(), _digest(token.encode(), salt, hash_key).hex())
-
-
-def token_id(token: bytes) -> bytes:
-    """The id inside ``token``, or whatever stands there in what is none."""
-    return token[_ID]
 
 
 def _digest(token: bytes, salt: bytes, hash_key: bytes) -> bytes:

@@ -9,7 +9,7 @@ import attrs
 
 from ..errors import ModelMeshError
 from ..values import Clock
-from .access_key import AccessKey, token_id
+from .access_key import TOKEN_ID, AccessKey
 from .store import KeyStore
 
 _COARSE = 3.0
@@ -38,7 +38,7 @@ class KeyRing:
 
     def find(self, token: bytes) -> AccessKey | Refused | None:
         """Whose ``token`` it is; None if nobody's."""
-        known = self._tokens.get(token_id(token))
+        known = self._tokens.get(token[TOKEN_ID])
         if known is None:
             return None
         is_it, valid_until, key = known

@@ -51,10 +51,11 @@ PLAIN = Reading()
 def decode_chat(response: HttpResponse, reading: Reading = PLAIN) -> Reply:
     """A whole chat completion. Raises ProviderError for an error in its place, or a body without choices."""
     decoded, body = _answer(response, "choices", reading)
-    choice = as_object(as_list(body["choices"])[0])
-    if choice.get("finish_reason") == "error":
+    choice = as_object(body["choices"][0])
+    reason = as_text(choice.get("finish_reason"))
+    if reason == "error":
         raise provider_error(failure_of_error(as_object(choice.get("error")), decoded, reading.codes))
-    return _reply(response, reading, decoded, body, as_text(choice.get("finish_reason")) or None)
+    return _reply(response, reading, decoded, body, reason or None)
 
 
 def decode_completion(call: ProviderCall, response: HttpResponse, reading: Reading) -> Reply:

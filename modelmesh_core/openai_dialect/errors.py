@@ -108,11 +108,9 @@ def error_object(payload: Any) -> dict[str, Any] | None:
     """The error that a JSON value reports, in the shapes that servers of this dialect use; None if it reports none."""
     body = as_object(payload)
     error = body.get("error")
-    if isinstance(error, str) and error:
-        return {**body, "message": error}
-    if error:
-        return as_object(error)
-    return body if "error" in (body.get("object"), body.get("type")) else None
+    if not error:
+        return body if "error" in (body.get("object"), body.get("type")) else None
+    return {**body, "message": error} if isinstance(error, str) else as_object(error)
 
 
 def _failure(error: dict[str, Any], body: Any, status: int | None, known: Mapping[str, FailureKind]) -> Failure:

@@ -25,11 +25,13 @@ class ModelState:
 class Model:
     """One model: what it is (``definition``) and how it is doing (``state``, None until it is first used)."""
 
-    __slots__ = ("_states", "definition")
+    __slots__ = ("_state", "_states", "definition")
 
     def __init__(self, definition: ModelDefinition, states: LiveStates) -> None:
         self.definition = definition
         self._states = states
+        self._state: ModelState | None = None
+        """As long as it was not asked for, it is not known here."""
 
     @property
     def id(self) -> str:
@@ -41,7 +43,10 @@ class Model:
 
     def use(self) -> ModelState:
         """The state, made if need be."""
-        return self._states.of(self.definition)
+        state = self._state
+        if state is None:
+            state = self._state = self._states.of(self.definition)
+        return state
 
 
 class LiveStates:

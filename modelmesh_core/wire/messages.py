@@ -102,7 +102,7 @@ class Usage:
 
     @property
     def total(self) -> int:
-        return self.total_input + self.total_output + self.audio
+        return self.input + self.cached_input + self.cache_write + self.output + self.reasoning + self.audio
 
     def __add__(self, other: Usage) -> Usage:
         cost = None if self.cost is None and other.cost is None else (self.cost or 0) + (other.cost or Decimal(0))
