@@ -71,7 +71,7 @@ class Choice:
         """Run the pipeline; over the models that were put last, too, once nobody else is left."""
         router = self._router
         excluded = self._out() if self._put_last else self._excluded
-        self.context = router.context(self._request, self._requirements, attempts=self.failed, excluded=excluded)
+        self.context = router.context(self._request, self._requirements, self.failed, excluded)
         try:
             return router.pipeline.execute(self.context)
         except NoActiveModelError:

@@ -123,15 +123,8 @@ class Router:
     ) -> RoutingContext:
         """A context for one decision, at the clock's present."""
         needs: Any = requirements or RequestRequirements(request)  # its cached properties are properties to readers
-        return RoutingContext(
-            request,
-            needs,
-            now=self.clock.now(),
-            random=self.random,
-            estimate_cost=needs.cost,
-            attempts=attempts,
-            excluded=excluded,
-        )
+        # By place: names would double what it costs to make one, and every request does.
+        return RoutingContext(request, needs, self.clock.now(), self.random, needs.cost, attempts, excluded)
 
     def route(self, capability: str, options: Mapping[str, Any] | None = None) -> RoutingDecision:
         """Which model would serve ``capability`` now. Calls nobody, changes nothing.

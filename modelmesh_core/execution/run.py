@@ -36,7 +36,6 @@ T = TypeVar("T")
 Ask = Callable[[Attempt, ProviderCall, float], Awaitable[T]]
 """Sends one call, and gives its answer. The last argument is seconds until the deadline."""
 
-_NONE: Mapping[str, str] = {}
 _CALLERS = frozenset({FailureKind.INVALID_REQUEST, FailureKind.CONTEXT_LENGTH, FailureKind.CONTENT_FILTER})
 """Failures that are the caller's to mend: they get the provider's own words."""
 
@@ -57,18 +56,18 @@ class Run(Generic[T]):
         self.attempt: Attempt
         """The one that answers, once one does."""
         router.in_flight += 1
-        self.record = DecisionRecord(
+        self.record = record = DecisionRecord(
             request.id,
             request.model,
             NAMES[request.operation],
             NAMES[request.delivery],
             router.clock.now(),
-            key=request.key,
-            metadata=request.key_limits.metadata if request.key_limits is not None else {},
-            traceparent=request.traceparent,
-            tracestate=request.tracestate,
+            request.key,
+            request.key_limits.metadata if request.key_limits is not None else {},
         )
-        self._choice = Choice(router, request, self._requirements, self.record)
+        if request.traceparent is not None:
+            record.traceparent, record.tracestate = request.traceparent, request.tracestate
+        self._choice = Choice(router, request, self._requirements, record)
 
     # --- the loop ----------------------------------------------------------------------------------------------------
 
@@ -223,7 +222,7 @@ class Run(Generic[T]):
 
     def _call(self, attempt: Attempt) -> ProviderCall:
         model, request = attempt.member.definition, self._request
-        return ProviderCall(
+        call = ProviderCall(
             request.operation,
             model.upstream_model,
             request.body,
@@ -232,11 +231,14 @@ class Run(Generic[T]):
             model.features,
             model.constraints.max_output_tokens,
             request.raw,
-            dialect=request.dialect,
-            native=request.native,
-            unsupported=attempt.pool.settings.unsupported,
-            trace_headers=self._trace_headers(attempt) if self._router.propagates else _NONE,
+            None,
+            request.dialect,
+            request.native,
+            attempt.pool.settings.unsupported,
         )
+        if self._router.propagates:
+            call.trace_headers = self._trace_headers(attempt)
+        return call
 
     def _trace_headers(self, attempt: Attempt) -> Mapping[str, str]:
         place = next(place for place, one in enumerate(self.record.attempts) if one is attempt.record)

@@ -15,7 +15,7 @@ from .exchange import Exchange
 from .forms import Part, read_form
 from .policy import Policy
 from .refusals import Refusal
-from .requests import decode_body, from_headers, mistake, optional, required_name
+from .requests import decode_body, from_caller, mistake, optional, required_name
 
 _KINDS: Mapping[str, tuple[Any, str]] = {
     "input": ((str, list), "a text or a list"),
@@ -82,16 +82,12 @@ async def operation_request(exchange: Exchange, policy: Policy) -> Request:
     is_streaming = is_streaming or (endpoint.operation is Operation.SPEECH and body.get("stream_format") == "sse")
     options: Body = optional(body, "stream_options", dict, "an object") or {}
     model = required_name(body) if body.get("model") is not None else endpoint.capability
-    return Request(
-        endpoint.operation,
-        model,
-        body,
-        Delivery.STREAMING if is_streaming else Delivery.SYNCHRONOUS,
-        capability=endpoint.capability,
-        include_usage=options.get("include_usage") is True,
-        raw=raw,
-        **from_headers(exchange),
+    delivery = Delivery.STREAMING if is_streaming else Delivery.SYNCHRONOUS
+    includes_usage = options.get("include_usage") is True
+    request = Request(
+        endpoint.operation, model, body, delivery, capability=endpoint.capability, include_usage=includes_usage, raw=raw
     )
+    return from_caller(request, exchange)
 
 
 _FILES = frozenset({"file", "image", "mask"})

@@ -35,9 +35,9 @@ def chat_request(exchange: Exchange, raw: bytes) -> Request:
     if "stream_options" in body:
         options: Body = optional(body, "stream_options", dict, "an object") or {}
         includes_usage = options.get("include_usage") is True
-    return Request(
-        Operation.CHAT, model, body, delivery, include_usage=includes_usage, raw=raw, **from_headers(exchange)
-    )
+    request = Request(Operation.CHAT, model, body, delivery)
+    request.include_usage, request.raw = includes_usage, raw
+    return from_caller(request, exchange)
 
 
 def native_request(exchange: Exchange, raw: bytes) -> Request:
@@ -50,16 +50,9 @@ def native_request(exchange: Exchange, raw: bytes) -> Request:
         chat, native = dialect.to_chat(body), dialect.native(body)
     except DialectError as error:
         raise Refusal(400, str(error), param=error.param, code="invalid_value") from None
-    return Request(
-        Operation.CHAT,
-        model,
-        chat,
-        Delivery.STREAMING if is_streaming else Delivery.SYNCHRONOUS,
-        include_usage=True,
-        dialect=dialect.dialect,
-        native=native,
-        **from_headers(exchange),
-    )
+    request = Request(Operation.CHAT, model, chat, Delivery.STREAMING if is_streaming else Delivery.SYNCHRONOUS)
+    request.include_usage, request.dialect, request.native = True, dialect.dialect, native
+    return from_caller(request, exchange)
 
 
 def decode_body(raw: bytes) -> Body:
@@ -126,29 +119,30 @@ def _shown(value: Any) -> str:
     return orjson.dumps(value).decode()[:80]
 
 
-def from_headers(exchange: Exchange) -> dict[str, Any]:
-    """What the caller's headers say to the mesh, as arguments of a Request."""
-    said: dict[str, Any] = {"id": exchange.request_id, "key": exchange.key, "key_limits": exchange.key_limits}
+def from_caller(request: Request, exchange: Exchange) -> Request:
+    """``request`` with who the caller is, and what its headers say to the mesh."""
+    request.id, request.key, request.key_limits = exchange.request_id, exchange.key, exchange.key_limits
     headers = exchange.headers
     if b"x-modelmesh-session" in headers or b"x-session-id" in headers:
-        session = exchange.header(b"x-modelmesh-session") or exchange.header(b"x-session-id")
-        said["session_id"] = session or None
+        request.session_id = exchange.header(b"x-modelmesh-session") or exchange.header(b"x-session-id") or None
     if b"x-modelmesh-timeout" in headers:
-        said["timeout"] = _timeout(exchange.header(b"x-modelmesh-timeout"))
+        request.timeout = timeout_of(exchange)
     if b"traceparent" in headers:
-        said.update(_trace(exchange))
-    return said
+        request.traceparent, request.tracestate = trace_of(exchange)
+    return request
 
 
-def _trace(exchange: Exchange) -> dict[str, Any]:
-    """The caller's trace. What is malformed is passed over: it says nothing of the request."""
+def trace_of(exchange: Exchange) -> tuple[str | None, str | None]:
+    """The caller's traceparent and tracestate. What is malformed is passed over: it says nothing of the request."""
     parent, state = exchange.header(b"traceparent").strip(), exchange.header(b"tracestate").strip()
     if not is_traceparent(parent):
-        return {}
-    return {"traceparent": parent, "tracestate": state if is_tracestate(state) else None}
+        return None, None
+    return parent, state if is_tracestate(state) else None
 
 
-def _timeout(text: str) -> float | None:
+def timeout_of(exchange: Exchange) -> float | None:
+    """The caller's own limit, in seconds. Raises Refusal."""
+    text = exchange.header(b"x-modelmesh-timeout")
     if not text:
         return None
     try:

@@ -13,7 +13,7 @@ from ..wire.stored import Content, StoredBytes
 from .exchange import Exchange
 from .policy import Policy
 from .refusals import Refusal
-from .requests import LONGEST_NAME, decode_body, from_headers
+from .requests import LONGEST_NAME, decode_body, timeout_of, trace_of
 
 RESOURCES: Mapping[tuple[str, str], Operation] = {
     ("GET", "/v1/chat/completions"): Operation.STORED_COMPLETIONS,
@@ -55,7 +55,6 @@ async def resource_call(exchange: Exchange, policy: Policy) -> ResourceCall:
         object_id = _made_of(content, media_type)
     elif len(object_id) > LONGEST_NAME:
         raise Refusal(400, f"an id has at most {LONGEST_NAME} characters", param="id", code="invalid_value")
-    known: dict[str, Any] = from_headers(exchange)
     return ResourceCall(
         operation,
         ResourceRequest(
@@ -68,11 +67,10 @@ async def resource_call(exchange: Exchange, policy: Policy) -> ResourceCall:
         object_id,
         lists,
         exchange.header(b"x-modelmesh-provider") or None,
-        known["id"],
-        known.get("timeout"),
-        known["key"],
-        known.get("traceparent"),
-        known.get("tracestate"),
+        exchange.request_id,
+        timeout_of(exchange),
+        exchange.key,
+        *trace_of(exchange),
     )
 
 

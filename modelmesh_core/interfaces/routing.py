@@ -230,7 +230,6 @@ class RoutingContext:
         self,
         request: Request,
         requirements: Requirements,
-        *,
         now: float,
         random: Random,
         estimate_cost: Callable[[ModelDefinition], float],

@@ -182,11 +182,7 @@ def _answer(
 def _reply(
     response: HttpResponse, reading: Reading, decoded: Body, body: Body, finish_reason: str | None = None
 ) -> Reply:
-    return Reply(
-        body=body,
-        usage=usage_of(body.get("usage")),
-        finish_reason=finish_reason,
-        headroom=reading.limits(response),
-        headers=response.headers,
-        raw=response.body if body is decoded else None,
-    )
+    raw = response.body if body is decoded else None
+    # By place, as every answer is made: names would double what it costs.
+    usage, limits = usage_of(body.get("usage")), reading.limits(response)
+    return Reply(body, usage, finish_reason, limits, response.headers, None, None, raw)

@@ -115,10 +115,10 @@ class RequestRequirements:
 
 def _kinds_of_parts(messages: Any) -> list[str]:
     kinds: list[str] = []
-    if isinstance(messages, list):
-        for message in cast(list[Any], messages):
-            if isinstance(message, dict) and isinstance(content := cast(Body, message).get("content"), list):
-                kinds += [str(part.get("type")) for part in as_objects(content)]
+    message: Any
+    for message in messages if isinstance(messages, list) else ():  # pyright: ignore[reportUnknownVariableType]
+        if isinstance(message, dict) and isinstance(content := message.get("content"), list):  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+            kinds += [str(part.get("type")) for part in as_objects(content)]
     return kinds
 
 
