@@ -44,7 +44,7 @@ class HttptoolsConnection(asyncio.Protocol):
         "_asked", "_bodiless", "_idle", "_informational", "_items", "_keep", "_lengthless", "_limit", "_loop",
         "_method", "_outbox", "_outgoing", "_parser", "_patience", "_paused", "_poller", "_rests", "_size",
         "_total_at", "_transport", "_turns", "_waiter", "_whole", "_woken_at", "broken", "closed", "coding",
-        "complete", "expired", "headers", "idle_since", "origin", "pieces", "status", "too_long",
+        "complete", "expired", "headers", "idle_round", "idle_since", "origin", "pieces", "status", "too_long",
     )  # fmt: skip
 
     def __init__(
@@ -60,7 +60,8 @@ class HttptoolsConnection(asyncio.Protocol):
         self._outbox = outbox or Outbox(loop)
         self._woken_at = 0.0
         self.origin = origin
-        self.idle_since = 0.0
+        self.idle_since, self.idle_round = 0.0, -1
+        """When it was given back, by the loop's clock, and in which of the outbox's rounds."""
         self.closed = False
         self._transport: asyncio.Transport | None = None
         self._poller: Any = None
@@ -188,7 +189,7 @@ class HttptoolsConnection(asyncio.Protocol):
 
     def is_quiet(self) -> bool:
         """Whether the socket has nothing to read: no end and no byte that nobody asked for."""
-        return not self.closed and (self._poller is None or not self._poller.poll(0))
+        return self._poller is None or not self._poller.poll(0)
 
     def abort(self, reason: str) -> None:
         """Close the socket at once; the exchange under way is broken."""

@@ -19,6 +19,9 @@ Origin = tuple[bool, str, int]
 AddressInfo = tuple[AddressFamily, SocketKind, int, str, Any]
 STAGGER = 0.25
 """Seconds after which the next address of a host is tried beside those that have not answered (RFC 8305)."""
+SEEN = 1.0
+"""Seconds for which a connection counts as seen by the loop itself, which has told of an end in each of its rounds since
+the connection was given back. The loop may have stood still for longer."""
 NO_LIMIT = 3600.0
 """Seconds for a TLS handshake, whose own limit is not wanted: the connect limit holds for all of connecting."""
 
@@ -72,7 +75,7 @@ class HttptoolsPool:
         """After an exchange, whatever became of it: it is kept if it can be used again."""
         self._busy.discard(connection)
         if connection.reset() and not self.closed:
-            connection.idle_since = self.loop.time()
+            connection.idle_since, connection.idle_round = self.loop.time(), self._outbox.rounds
             idle = self._idle.get(connection.origin)
             if idle is None:
                 idle = self._idle[connection.origin] = deque()
@@ -97,7 +100,9 @@ class HttptoolsPool:
         idle = self._idle.get(origin)
         while idle:
             connection = idle.pop()
-            if self.loop.time() - connection.idle_since < self._keep and connection.is_quiet():
+            unused = self.loop.time() - connection.idle_since
+            was_seen = unused < SEEN and connection.idle_round != self._outbox.rounds
+            if unused < self._keep and not connection.closed and (was_seen or connection.is_quiet()):
                 self._busy.add(connection)
                 return connection
             connection.abort("the connection is not used again")

@@ -17,10 +17,12 @@ class Outbox:
     there is only one write a round it does not wait.
     """
 
-    __slots__ = ("_is_busy", "_is_gathering", "_loop", "_waiting")
+    __slots__ = ("_is_busy", "_is_gathering", "_loop", "_waiting", "rounds")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
+        self.rounds = 0
+        """How many rounds have ended in which anybody wrote."""
         self._is_gathering = False
         self._is_busy = False
         """Whether several wrote in the last round in which anybody did."""
@@ -40,6 +42,7 @@ class Outbox:
 
     def _flush(self) -> None:
         waiting, self._waiting = self._waiting, []
+        self.rounds += 1
         self._is_gathering = False
         self._is_busy = len(waiting) > 1
         for leave in waiting:
