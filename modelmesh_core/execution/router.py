@@ -108,7 +108,7 @@ class Router:
     def allowances_of(self, request: Request) -> tuple[Allowance, ...]:
         """What binds the caller, whatever the model: the limits of its key."""
         limits = request.key_limits
-        if limits is None or request.key is None:
+        if limits is None or request.key is None or (limits.quota is None and limits.budget is None):
             return ()
         return self.states.ledger.allowances_of_key(request.key, limits)
 

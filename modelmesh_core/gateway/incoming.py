@@ -23,6 +23,7 @@ _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _STATUS = {status.value: f"HTTP/1.1 {status.value} {status.phrase}".encode("ascii") for status in http.HTTPStatus}
 _header = b": ".join
 _END = (b"", b"")
+_CR, _LF = b"\r\n"
 
 
 class IncomingRequest:
@@ -189,12 +190,11 @@ class IncomingRequest:
         lines = [_STATUS.get(status) or b"HTTP/1.1 %d " % status, _date_line(int(time())), *map(_header, headers)]
         if not self.keep:
             lines.append(b"connection: close")
-        breaks = len(lines) + 1
-        lines += _END
-        head = b"\r\n".join(lines)
-        if head.count(b"\n") != breaks or head.count(b"\r") != breaks:
+        text = b"".join(lines)
+        if _LF in text or _CR in text:  # as numbers: to look for those takes a fifth of the time
             raise ValueError("a header of the answer holds a line break")
-        return head
+        lines += _END
+        return b"\r\n".join(lines)
 
     def _end(self) -> None:
         self.done = True

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
 
 from ..catalogue.definitions import ModelDefinition
 from ..errors import NoActiveModelError, PermissionDeniedError
 from ..interfaces.routing import Drop, RoutingContext
 from ..pools import CapabilityPool
+from ..values import quick_frozen
 from .shortlist import LASTING
 
 KEY = "key"
 """Stage of the drops that a caller's key brings about. No hook: a plugin cannot let anybody in."""
 
 
-class RoutingDecision(NamedTuple):
+@quick_frozen
+class RoutingDecision:
     """What the pipeline decided for one attempt, and why."""
 
     request_id: str
