@@ -70,9 +70,9 @@ class SSEDecoder:
         return (
             chunk.startswith(b"data: ")
             and chunk.endswith(b"\n\n")
-            and chunk.count(b"\n") == 2
+            and chunk.find(b"\n") == len(chunk) - 2
             and not (self._first or self._buffer or self._data or self._name)
-            and b"\r" not in chunk
+            and chunk.find(b"\r") < 0
         )
 
     def _taken(self) -> bytes:
