@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import select
 import ssl
-from collections.abc import Iterable
 from time import perf_counter
 from typing import Any, cast
 
@@ -41,7 +40,7 @@ class HttptoolsConnection(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_asked", "_bodiless", "_idle", "_informational", "_items", "_keep", "_lengthless", "_limit", "_loop",
+        "_asked", "_bodiless", "_head", "_idle", "_informational", "_keep", "_lengthless", "_limit", "_loop",
         "_method", "_outbox", "_outgoing", "_parser", "_patience", "_paused", "_poller", "_rests", "_size",
         "_total_at", "_transport", "_turns", "_waiter", "_whole", "_woken_at", "broken", "closed", "coding",
         "complete", "expired", "headers", "idle_round", "idle_since", "origin", "pieces", "status", "too_long",
@@ -84,7 +83,8 @@ class HttptoolsConnection(asyncio.Protocol):
         self.expired = False
         """A limit passed."""
         self.too_long = False
-        self._items: list[tuple[bytes, bytes]] = []
+        self._head = b""
+        """What came of the response, until its head is whole."""
         self.pieces: list[bytes] = []
         """Of the body, as they came and were not read yet."""
         self._forget()
@@ -93,7 +93,6 @@ class HttptoolsConnection(asyncio.Protocol):
         """The state between two exchanges; the rest is as it was before a whole one, or set as the next begins."""
         self._asked = False
         self._outgoing = b""
-        self._items.clear()
         self._keep = False
         self._lengthless = False
         self._size = 0
@@ -241,6 +240,8 @@ class HttptoolsConnection(asyncio.Protocol):
             return
         size, had_head = self._size, self.headers is not None
         self._bodiless += len(data)
+        if not had_head:
+            self._head = self._head + data if self._head else data
         try:
             parser.feed_data(data)
         except HttpParserError as error:
@@ -285,24 +286,25 @@ class HttptoolsConnection(asyncio.Protocol):
         if self.complete:
             raise self._refusal("something follows the response")
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._items.append((name, value))  # a trailer, too, which nobody reads
-
     def on_headers_complete(self) -> None:
         parser = self._parser
         assert parser is not None, "it is the one that calls"
         status = parser.get_status_code()
+        came = self._head.lstrip(b"\r\n")
+        end = came.find(b"\r\n\r\n")
         if status < 200:
             if status < 100 or status == 101:
                 raise self._refusal(f"it answered with status {status}, which was not asked for")
             self._informational = True
-            self._items.clear()
+            self._head = came[end + 4 :]
             return
-        items = self._items
-        if len(items) > MAX_HEADERS or (self._bodiless > MAX_HEAD and _size_of(items) > MAX_HEAD):
+        # The parser has been through it, and calls nobody for each header: that would cost more than all of this.
+        lines = came[:end].decode("latin-1").split("\r\n")
+        if end < 0 or end > MAX_HEAD or len(lines) > MAX_HEADERS + 1:
             raise self._refusal(f"its head has more than {MAX_HEADERS} headers or {MAX_HEAD} bytes")
+        self._head = b""
         self.status = status
-        headers = Headers.received(items)
+        headers = Headers.received(lines[1:])
         self._keep = parser.should_keep_alive()
         self._frame(headers.lower)
         self.coding = headers.lower.get("content-encoding")
@@ -365,7 +367,3 @@ class HttptoolsConnection(asyncio.Protocol):
             self._paused = False
             if self._transport is not None and not self.closed:
                 self._transport.resume_reading()
-
-
-def _size_of(items: Iterable[tuple[bytes, bytes]]) -> int:
-    return sum(len(name) + len(value) for name, value in items)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from email.utils import parsedate_to_datetime
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any, Protocol, TypeVar, overload
 
 import attrs
@@ -63,11 +63,13 @@ class Headers(Mapping[str, str]):
         """By their names in lower case, for who asks with each response. Not to be changed."""
 
     @classmethod
-    def received(cls, items: Sequence[tuple[bytes, bytes]]) -> Headers:
-        """As they came."""
-        values = {_lower(name): str(value, "latin-1") for name, value in items}
-        if len(values) < len(items):  # a name came twice
-            return cls([(_lower(name), str(value, "latin-1")) for name, value in items])
+    def received(cls, lines: Iterable[str]) -> Headers:
+        """As they came, each in a line that a parser has let through."""
+        values: dict[str, str] = {}
+        for line in lines:
+            name, _, value = line.partition(":")
+            name, value = name.lower(), value.strip(" \t")
+            values[name] = value if name not in values else f"{values[name]}, {value}"
         headers = cls.__new__(cls)
         headers.lower = values
         return headers
@@ -97,11 +99,6 @@ class Headers(Mapping[str, str]):
 
     def __repr__(self) -> str:
         return f"Headers({list(self.lower)})"  # values can hold cookies and account ids: names only
-
-
-@lru_cache(maxsize=1024)
-def _lower(name: bytes) -> str:
-    return name.decode("latin-1").lower()
 
 
 class HeaderSet(dict[str, str]):
