@@ -22,7 +22,7 @@ from .statistics import StatisticsCollector
 logger = logging.getLogger("modelmesh.observability")
 
 TICK_SECONDS = 0.1
-BATCH = 32
+BATCH = 128
 """Ended requests that are counted together, before the next tick. Each batch is small enough to be in the processor's
 cache still: records that lie until a tick cost several times as much to read, and slow the requests meanwhile."""
 _MAX_WAITING = 20_000
