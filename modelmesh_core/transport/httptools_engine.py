@@ -3,8 +3,9 @@
 Importing this module raises ImportError without httptools. HTTP/1.1 only. An exchange over a kept connection costs one
 future, one write, and as a rule one read; a cancelled call closes its socket at once, at whatever point it is.
 
-- Nothing is sent twice. A kept connection that has ended, or has bytes that nobody asked for, is seen before it is
-  used again; one that ends under the request is a failure, since the server may have begun to work.
+- Nothing is sent twice. A kept connection that has ended, or has bytes that nobody asked for, is not used again: the
+  loop has seen it meanwhile, or its socket is asked. One that ends under the request is a failure, since the server may
+  have begun to work.
 - Without a ``ca_file`` the authorities are the machine's, and certifi's where the machine has none.
 - Through a proxy every call is made by the httpx engine instead, and so is every one whose body lies on disk.
 - A limit on reading counts from the moment that the request is handed to the socket.

@@ -19,9 +19,9 @@ Origin = tuple[bool, str, int]
 AddressInfo = tuple[AddressFamily, SocketKind, int, str, Any]
 STAGGER = 0.25
 """Seconds after which the next address of a host is tried beside those that have not answered (RFC 8305)."""
-SEEN = 1.0
-"""Seconds for which a connection counts as seen by the loop itself, which has told of an end in each of its rounds since
-the connection was given back. The loop may have stood still for longer."""
+SEEN = 0.1
+"""Seconds for which a connection counts as seen by the loop itself, which tells of an end in each of its rounds. A loop
+that has not turned for longer may not know of it yet."""
 NO_LIMIT = 3600.0
 """Seconds for a TLS handshake, whose own limit is not wanted: the connect limit holds for all of connecting."""
 
