@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from ..wire.http import Headers
 from ..wire.messages import Headroom, LimitReport
 
 _PREFIX = "x-ratelimit-"
@@ -25,7 +24,7 @@ def headroom_of(headers: Mapping[str, str], now: float) -> Headroom:
     ``now`` is UTC epoch seconds, for servers that name the moment of a reset. A header without a kind is about
     requests; ``KIND-minute`` is the plain ``KIND``.
     """
-    if _PREFIX not in " ".join(headers.lower if isinstance(headers, Headers) else headers):
+    if _PREFIX not in " ".join(headers):
         return _NONE
     named = [name for name in headers if name.startswith(_PREFIX)]
     found: dict[str, dict[str, str]] = {}
