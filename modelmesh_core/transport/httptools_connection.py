@@ -292,6 +292,8 @@ class HttptoolsConnection(asyncio.Protocol):
         status = parser.get_status_code()
         came = self._head.lstrip(b"\r\n")
         end = came.find(b"\r\n\r\n")
+        if end < 0:  # the parser refuses such an end by itself, but not in all its versions
+            raise self._refusal("the lines of its head do not end as they should")
         if status < 200:
             if status < 100 or status == 101:
                 raise self._refusal(f"it answered with status {status}, which was not asked for")
@@ -300,7 +302,7 @@ class HttptoolsConnection(asyncio.Protocol):
             return
         # The parser has been through it, and calls nobody for each header: that would cost more than all of this.
         lines = came[:end].decode("latin-1").split("\r\n")
-        if end < 0 or end > MAX_HEAD or len(lines) > MAX_HEADERS + 1:
+        if end > MAX_HEAD or len(lines) > MAX_HEADERS + 1:
             raise self._refusal(f"its head has more than {MAX_HEADERS} headers or {MAX_HEAD} bytes")
         self._head = b""
         self.status = status
